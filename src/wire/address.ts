@@ -62,7 +62,7 @@ export function parseAddress(text: string): IpAddress | undefined {
 
 /** "1.2.3.4:80" or "[fd00::2]:80". */
 export const formatEndpoint = (address: IpAddress, port: number): string =>
-  address.family === 4 ? `${address}:${port}` : `[${address}]:${port}`;
+  address.family === 4 ? `${address.toString()}:${port}` : `[${address.toString()}]:${port}`;
 
 function parseV4(text: string): number | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
@@ -84,7 +84,7 @@ function parseV6(text: string): IpAddress | undefined {
   if (!head || !tail) return undefined;
   const missing = 8 - head.length - tail.length;
   if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
-  const g = [...head, ...new Array<number>(missing).fill(0), ...tail] as number[];
+  const g = [...head, ...Array.from({ length: missing }, () => 0), ...tail];
   const word = (i: number): number => ((g[i] as number) << 16) | (g[i + 1] as number);
   return new IpAddress(word(0), word(2), word(4), word(6));
 }
