@@ -1,0 +1,241 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Child, type ChildOptions, type CommandResult, type RunOptions, run } from './child.ts';
+
+/** The hosts of the lab; README.md has the drawing. `target2` exists only when asked for. */
+export type HostName = 'client' | 'online' | 'target' | 'target2' | 'assistant';
+
+/** Last part of the address of each server: 10.66.0.N and fd00:66::N. */
+const SERVER_NUMBER: Readonly<Record<Exclude<HostName, 'client'>, number>> = {
+  online: 1,
+  target: 2,
+  assistant: 3,
+  target2: 4,
+};
+
+/** The clients' network, and the network that `-c` addresses are taken from. Both lead to a route
+ *  via the assistant on the targets. */
+export const CLIENT_PREFIX4 = '10.77.0.0/16';
+export const CLIENT_PREFIX6 = 'fd00:77::/64';
+export const COPY_PREFIX4 = '10.88.0.0/16';
+export const COPY_PREFIX6 = 'fd00:88::/64';
+
+export interface LabOptions {
+  /** MTU of client, online and assistant, in octets; 1,500 by default, 65,535 at most. */
+  readonly mtu?: number;
+  /** MTU of the targets: what the way to the target carries. `mtu` by default. */
+  readonly targetMtu?: number;
+  /** TSO, GSO, GRO and checksum offload of every interface; true (as veth has it) by default. */
+  readonly offloads?: boolean;
+  /** How many addresses the client host has, 1 by default: 10.77.0.1, 10.77.0.2 … */
+  readonly clientAddresses?: number;
+  readonly secondTarget?: boolean;
+  /** Packets in a thousand that are lost on their way to the targets, 0 by default. */
+  readonly lossToTarget?: number;
+  /** Packets in a thousand of the targets' responses that are lost before the assistant. */
+  readonly lossFromTarget?: number;
+}
+
+/** A running lab. `await using` it, or call `[Symbol.asyncDispose]`, or leave the clean-up to the
+ *  end of the sandbox. */
+export class Lab implements AsyncDisposable {
+  readonly id: string;
+  readonly options: LabOptions;
+  /** A folder for configuration and log files, in the sandbox's own memory. */
+  readonly folder: string;
+  readonly hosts: readonly HostName[];
+  readonly #children: Child[] = [];
+
+  constructor(options: LabOptions) {
+    this.id = `tc${process.pid.toString(36)}${(nextLab++).toString(36)}`;
+    this.options = options;
+    this.folder = mkdtempSync('/run/tcpcopy-lab-');
+    this.hosts = ['client', 'online', 'target', 'assistant'];
+    if (options.secondTarget === true) this.hosts = [...this.hosts, 'target2'];
+  }
+
+  /** Name of a host's network namespace, unique on the machine. */
+  namespace(host: HostName | 'switch'): string {
+    return `${this.id}-${host}`;
+  }
+
+  /** IPv4 address of a host; of the client, the one numbered `index` from 1. */
+  ip4(host: HostName, index = 1): string {
+    if (host === 'client') return `10.77.${index >> 8}.${index & 255}`;
+    return `10.66.0.${SERVER_NUMBER[host]}`;
+  }
+
+  ip6(host: HostName, index = 1): string {
+    if (host === 'client') return `fd00:77::${index.toString(16)}`;
+    return `fd00:66::${SERVER_NUMBER[host]}`;
+  }
+
+  /** All IPv4 addresses of the client host. */
+  clientAddresses(): string[] {
+    const count = this.options.clientAddresses ?? 1;
+    return Array.from({ length: count }, (_, i) => this.ip4('client', i + 1));
+  }
+
+  /** Runs a command on a host to its end. */
+  exec(
+    host: HostName | 'switch',
+    command: string,
+    args: readonly string[] = [],
+    options: RunOptions = {},
+  ): Promise<CommandResult> {
+    return run('ip', ['netns', 'exec', this.namespace(host), command, ...args], options);
+  }
+
+  /** Starts a process on a host. It is killed with the lab. */
+  spawn(
+    host: HostName,
+    name: string,
+    command: string,
+    args: readonly string[] = [],
+    options: ChildOptions = {},
+  ): Child {
+    const child = new Child(
+      name,
+      'ip',
+      ['netns', 'exec', this.namespace(host), command, ...args],
+      options,
+    );
+    this.#children.push(child);
+    return child;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) if (child.running) child.process.kill('SIGKILL');
+    for (const host of [...this.hosts, 'switch'] as const) await this.#remove(host);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Kills what runs on a host (daemons included), then takes its namespace away. */
+  async #remove(host: HostName | 'switch'): Promise<void> {
+    const name = this.namespace(host);
+    const pids = await run('ip', ['netns', 'pids', name], { mayFail: true });
+    for (const pid of pids.stdout.split('\n').filter((line) => line !== '')) {
+      try {
+        process.kill(Number(pid), 'SIGKILL');
+      } catch {
+        // It ended by itself meanwhile.
+      }
+    }
+    await run('ip', ['netns', 'del', name], { mayFail: true });
+  }
+}
+
+let nextLab = 0;
+
+/** Raises the hosts. Needs a sandbox around it (scripts/sandbox.sh), which owns the clean-up. */
+export async function createLab(options: LabOptions = {}): Promise<Lab> {
+  if (process.env['TCPCOPY_SANDBOX'] !== '1') {
+    throw new Error('the lab runs in a sandbox only: sh scripts/sandbox.sh COMMAND');
+  }
+  const lab = new Lab(options);
+  try {
+    await raise(lab);
+  } catch (error) {
+    await lab[Symbol.asyncDispose]();
+    throw error;
+  }
+  return lab;
+}
+
+async function raise(lab: Lab): Promise<void> {
+  const mtu = lab.options.mtu ?? 1500;
+  const switchName = lab.namespace('switch');
+  const names = [switchName, ...lab.hosts.map((host) => lab.namespace(host))];
+  await batch(names.map((name) => `netns add ${name}`));
+  await batch(['link set lo up', 'link add br0 type bridge', 'link set br0 up'], switchName);
+  for (const host of lab.hosts) {
+    const name = lab.namespace(host);
+    const own = host.startsWith('target') ? (lab.options.targetMtu ?? mtu) : mtu;
+    await batch(
+      [
+        `link add p-${host} mtu ${own} type veth peer name eth0 mtu ${own} netns ${name}`,
+        `link set p-${host} master br0 up`,
+      ],
+      switchName,
+    );
+    await lab.exec(host, 'sh', ['-c', hostSettings(host, lab.options.offloads ?? true)]);
+    await batch(addressing(lab, host), name);
+  }
+  if (lab.options.offloads === false) {
+    const ports = lab.hosts.map((host) => `p-${host}`);
+    await lab.exec('switch', 'sh', ['-c', ports.map(offloadsOff).join('\n')]);
+  }
+  await arrangeLoss(lab);
+}
+
+/** Kernel settings of a host, as a shell script. */
+function hostSettings(host: HostName, offloads: boolean): string {
+  const lines = [
+    'cd /proc/sys/net',
+    // The assistant is a black hole: what the targets route there must not go on.
+    'echo 0 > ipv4/ip_forward; echo 0 > ipv6/conf/all/forwarding',
+    // Loose: the source must be reachable somehow. What Debian and the clouds set.
+    'for f in ipv4/conf/*/rp_filter; do echo 2 > $f; done',
+    'for f in ipv4/conf/*/send_redirects; do echo 0 > $f; done',
+    'for f in ipv4/conf/*/accept_redirects ipv6/conf/*/accept_redirects; do echo 0 > $f; done',
+    'for f in ipv6/conf/*/accept_dad; do echo 0 > $f; done',
+    // A new connection a request needs many ports, and thousands of them wait in TIME-WAIT.
+    "echo '1025 65000' > ipv4/ip_local_port_range",
+    'echo 4096 > core/somaxconn; echo 8192 > ipv4/tcp_max_syn_backlog',
+  ];
+  if (!offloads) lines.push(offloadsOff('eth0'));
+  return `set -e; : ${host}\n${lines.join('\n')}`;
+}
+
+function offloadsOff(device: string): string {
+  return `ethtool -K ${device} tx off rx off tso off gso off gro off >/dev/null`;
+}
+
+/** Addresses and routes of a host, as lines of `ip -batch`. */
+function addressing(lab: Lab, host: HostName): string[] {
+  const lines = ['link set lo up'];
+  if (host === 'client') {
+    const count = lab.options.clientAddresses ?? 1;
+    for (let i = 1; i <= count; i++) {
+      lines.push(`addr add ${lab.ip4('client', i)}/16 dev eth0`);
+      lines.push(`addr add ${lab.ip6('client', i)}/64 dev eth0 nodad`);
+    }
+    lines.push('link set eth0 up', 'route add 10.66.0.0/24 dev eth0');
+    lines.push('route add fd00:66::/64 dev eth0');
+    return lines;
+  }
+  lines.push(`addr add ${lab.ip4(host)}/24 dev eth0`);
+  lines.push(`addr add ${lab.ip6(host)}/64 dev eth0 nodad`, 'link set eth0 up');
+  if (host === 'online') {
+    lines.push(`route add ${CLIENT_PREFIX4} dev eth0`, `route add ${CLIENT_PREFIX6} dev eth0`);
+  } else if (host !== 'assistant') {
+    for (const prefix of [CLIENT_PREFIX4, COPY_PREFIX4]) {
+      lines.push(`route add ${prefix} via ${lab.ip4('assistant')}`);
+    }
+    for (const prefix of [CLIENT_PREFIX6, COPY_PREFIX6]) {
+      lines.push(`route add ${prefix} via ${lab.ip6('assistant')}`);
+    }
+  }
+  return lines;
+}
+
+/** Random loss by nftables; not every kernel has the netem queue. */
+async function arrangeLoss(lab: Lab): Promise<void> {
+  for (const host of lab.hosts) {
+    if (!host.startsWith('target')) continue;
+    const to = lab.options.lossToTarget ?? 0;
+    const from = lab.options.lossFromTarget ?? 0;
+    if (to > 0) await lab.exec(host, 'nft', [lossRule('eth0', to)]);
+    if (from > 0) await lab.exec('switch', 'nft', [lossRule(`p-${host}`, from)]);
+  }
+}
+
+function lossRule(device: string, perMille: number): string {
+  const chain = `type filter hook ingress device "${device}" priority 0;`;
+  const rule = `meta l4proto tcp numgen random mod 1000 < ${perMille} drop`;
+  return `table netdev loss-${device} { chain in { ${chain} ${rule}; }; }`;
+}
+
+async function batch(lines: readonly string[], namespace?: string): Promise<void> {
+  const args = namespace === undefined ? [] : ['-n', namespace];
+  await run('ip', [...args, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}
