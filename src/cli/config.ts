@@ -1,0 +1,83 @@
+import type { Duration } from '../base/time.ts';
+import type { IpAddress } from '../wire/address.ts';
+import type { LogLevel } from './log-level.ts';
+
+/** One pair of `-x`. */
+export interface Transfer {
+  /** Where clients connect to; without an address, that port at any address of the target's family. */
+  readonly source: { readonly address?: IpAddress; readonly port: number };
+  readonly target: { readonly address: IpAddress; readonly port: number };
+  /**
+   * The target is a loopback address, so the kernel takes only packets whose source is one too: connections of other
+   * clients must not be copied to it.
+   */
+  readonly loopbackOnly: boolean;
+}
+
+/** A host where intercept runs. `host` is an address (without brackets) or a name that is still to be resolved. */
+export interface ServerAddress {
+  readonly host: string;
+  /** 1 to 65535. */
+  readonly port: number;
+  /** Set when `host` spells an address. */
+  readonly address?: IpAddress;
+}
+
+/** `count` consecutive addresses. */
+export interface AddressRange {
+  readonly first: IpAddress;
+  readonly count: number;
+}
+
+/** What both programs take from their common options. */
+export interface ProcessConfig {
+  /** Absolute path; absent for stderr. */
+  readonly logFile?: string;
+  readonly logLevel: LogLevel;
+  /** Absolute path. */
+  readonly pidFile?: string;
+  readonly daemon: boolean;
+  /** To be logged once the log is open. */
+  readonly warnings: readonly string[];
+}
+
+export interface TcpcopyConfig extends ProcessConfig {
+  /** At least one; the first that fits a packet wins. */
+  readonly transfers: readonly Transfer[];
+  /** At least one, at most 32. */
+  readonly servers: readonly ServerAddress[];
+  /** To each server, 1 to 11. */
+  readonly connectionsPerServer: number;
+  /** Addresses that copies come from, in the order of `-c`, none twice; empty when copies keep the client's address. */
+  readonly clientAddresses: readonly IpAddress[];
+  /** The same addresses as ranges, for messages. */
+  readonly clientRanges: readonly AddressRange[];
+  /** A connection is copied when its selector, 0 to 99, is below this; 1 to 100. */
+  readonly percentage: number;
+  /** Copies of each connection; 1. */
+  readonly copies: number;
+  /** Octets of the largest packet towards the target, IP header included; 576 to 65535. */
+  readonly mtu: number;
+  /** Octets announced in SYNs that no client sent; 88 to 65495. */
+  readonly mss: number;
+  readonly sessionTimeout: Duration;
+  readonly keepaliveTimeout: Duration;
+  /** Hold a request until the response before it is complete; off by `-W`. */
+  readonly holdRequests: boolean;
+  /** Leave connections alone whose SYN was not captured; `-O`. */
+  readonly onlyNewConnections: boolean;
+  /** Names; empty for all. */
+  readonly interfaces: readonly string[];
+  /** pcap-filter(7) text; absent when the filter is made from the transfers. */
+  readonly filter?: string;
+}
+
+export interface InterceptConfig extends ProcessConfig {
+  /** pcap-filter(7) text that selects the responses. */
+  readonly filter: string;
+  /** Names; empty for all. */
+  readonly interfaces: readonly string[];
+  readonly port: number;
+  /** Absent for any local address. */
+  readonly bindAddress?: IpAddress;
+}

@@ -1,0 +1,46 @@
+import { LOG_LEVELS } from './log-level.ts';
+import type { OptionSpec } from './option-spec.ts';
+
+/** The options that both programs have, shown under `group`. */
+export const commonOptions = (program: string, group: string): readonly OptionSpec[] => [
+  {
+    letter: 'l',
+    name: 'log-file',
+    value: { kind: 'path', argument: 'file' },
+    defaultNote: `stderr, with -d ${defaultLogFile(program)}`,
+    group,
+    doc: 'append the log to this file',
+  },
+  {
+    name: 'log-level',
+    value: { kind: 'choice', argument: 'level', choices: LOG_LEVELS },
+    default: 'info',
+    group,
+    doc: `least important messages to write: ${LOG_LEVELS.join(', ')}`,
+  },
+  {
+    letter: 'P',
+    name: 'pid-file',
+    value: { kind: 'path', argument: 'file' },
+    group,
+    doc: 'write the process number to this file, and remove it at the end',
+  },
+  {
+    letter: 'd',
+    name: 'daemon',
+    value: { kind: 'flag' },
+    group,
+    doc: 'run in the background; the command ends when the program is ready or has failed',
+  },
+  { letter: 'h', name: 'help', value: { kind: 'flag' }, group, doc: 'print this help and end' },
+  {
+    letter: 'v',
+    name: 'version',
+    value: { kind: 'flag' },
+    group,
+    doc: 'print the version and end',
+  },
+];
+
+/** Where the log goes with -d when -l does not say. */
+export const defaultLogFile = (program: string): string => `/var/log/${program}.log`;

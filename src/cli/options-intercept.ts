@@ -1,0 +1,109 @@
+import { commonOptions } from './options-common.ts';
+import type { OptionSpec, ProgramSpec } from './option-spec.ts';
+
+const CAPTURE = 'Responses';
+const CONTROL = 'Connections from tcpcopy';
+const TRADITIONAL = 'Taking packets from netfilter';
+const PROCESS = 'The process';
+
+const NETFILTER_HINT =
+  'Responses are captured; let the routes lead them to this host and -F name them.';
+
+const OPTIONS: readonly OptionSpec[] = [
+  {
+    letter: 'F',
+    name: 'filter',
+    value: { kind: 'text', argument: 'filter' },
+    group: CAPTURE,
+    doc: "required: kernel filter in pcap-filter(7) syntax that names the responses of the target, as in 'tcp and src port 80'; needs libpcap",
+  },
+  {
+    letter: 'i',
+    name: 'interface',
+    value: { kind: 'list', argument: 'list' },
+    defaultNote: 'all',
+    group: CAPTURE,
+    doc: 'network interfaces to capture from, separated by commas; "any" means all',
+  },
+  {
+    letter: 'D',
+    name: 'docker',
+    value: { kind: 'text', argument: 'a-b' },
+    group: CAPTURE,
+    doc: 'treat responses to address a as responses to address b',
+    later: 'Place the target where its responses keep the client address.',
+  },
+  {
+    letter: 's',
+    name: 'delay-table',
+    value: { kind: 'integer', argument: 'n', min: 1, max: 16777216 },
+    group: CAPTURE,
+    doc: 'buckets of the table of responses that wait for their route',
+    later: 'That table grows by itself here, so leave it out.',
+  },
+  {
+    letter: 'p',
+    name: 'port',
+    value: { kind: 'integer', argument: 'port', min: 1, max: 65535 },
+    default: '36524',
+    group: CONTROL,
+    doc: 'port to wait on for tcpcopy',
+  },
+  {
+    letter: 'b',
+    name: 'bind',
+    value: { kind: 'text', argument: 'address' },
+    defaultNote: 'any',
+    group: CONTROL,
+    doc: 'local address to wait on for tcpcopy',
+  },
+  {
+    letter: 'n',
+    name: 'batch',
+    value: { kind: 'integer', argument: 'n', min: 0, max: 15 },
+    group: CONTROL,
+    doc: 'first size of the batches of response headers',
+    later: 'The size of a batch follows from the load here, so leave it out.',
+  },
+  {
+    letter: 'c',
+    name: 'protect',
+    value: { kind: 'flag' },
+    group: CONTROL,
+    doc: 'refuse new connections while an older tcpcopy is connected (single build)',
+    later: 'Several tcpcopy may be connected at once; -b limits from where.',
+  },
+  {
+    letter: 'x',
+    name: 'pass-through',
+    value: { kind: 'list', argument: 'list' },
+    group: TRADITIONAL,
+    doc: 'addresses whose packets are let through (traditional build)',
+    later: NETFILTER_HINT,
+  },
+  {
+    letter: 'q',
+    name: 'queue-length',
+    value: { kind: 'integer', argument: 'n', min: 1, max: 1048576 },
+    group: TRADITIONAL,
+    doc: 'length of the netfilter queue (nfqueue build)',
+    later: NETFILTER_HINT,
+  },
+  {
+    letter: 't',
+    name: 'timeout',
+    value: { kind: 'text', argument: 'value' },
+    group: TRADITIONAL,
+    doc: 'known to the original, which refuses it in every build',
+    later: 'Leave it out.',
+  },
+];
+
+/** The command on the assistant server. */
+export const INTERCEPT: ProgramSpec = {
+  name: 'intercept',
+  summary: 'Captures the responses of the target server and returns their headers to tcpcopy.',
+  usage: 'intercept -F <filter> [options]',
+  groups: [CAPTURE, CONTROL, TRADITIONAL, PROCESS],
+  options: [...OPTIONS, ...commonOptions('intercept', PROCESS)],
+};

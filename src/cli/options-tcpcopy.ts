@@ -1,0 +1,272 @@
+import { commonOptions } from './options-common.ts';
+import type { OptionSpec, ProgramSpec } from './option-spec.ts';
+
+const COPY = 'What is copied, and where to';
+const CLIENTS = 'Client addresses and ports';
+const CONTROL = 'Connections to intercept';
+const SESSIONS = 'Copied connections';
+const CAPTURE = 'Capture and sending';
+const FILES = 'Reading from a capture file';
+const PROCESS = 'The process';
+
+const COPY_OPTIONS: readonly OptionSpec[] = [
+  {
+    letter: 'x',
+    name: 'transfer',
+    value: { kind: 'list', argument: 'list' },
+    group: COPY,
+    doc: 'required: pairs [ADDRESS:]PORT-ADDRESS:PORT, online server to target server, separated by commas; without an address the port of every local address is meant; the first pair that fits a packet wins; IPv6 in brackets, as in 80-[fd00::2]:80',
+  },
+  {
+    letter: 'r',
+    name: 'percentage',
+    value: { kind: 'percentage', argument: 'percent' },
+    default: '100',
+    group: COPY,
+    doc: 'copy this share of the connections, chosen by client address and port; 0 means all, as 100 does',
+  },
+  {
+    letter: 'g',
+    name: 'gradual',
+    value: { kind: 'flag' },
+    group: COPY,
+    doc: 'raise the share from 1 % to 100 % by one each second',
+    later: 'Use a fixed share with -r.',
+  },
+  {
+    letter: 'n',
+    name: 'copies',
+    value: { kind: 'integer', argument: 'n', min: 0, max: 1023 },
+    default: '1',
+    group: COPY,
+    doc: 'copies of each connection; only 1 works so far (0 means the same)',
+  },
+  {
+    letter: 'O',
+    name: 'only-new',
+    value: { kind: 'flag' },
+    group: COPY,
+    doc: 'copy only connections whose SYN was captured, none that were open before the start',
+  },
+];
+
+const CLIENT_OPTIONS: readonly OptionSpec[] = [
+  {
+    letter: 'c',
+    name: 'client-address',
+    value: { kind: 'list', argument: 'list' },
+    group: CLIENTS,
+    doc: 'addresses that the copies come from, separated by commas: one address, 62.135.200.x for 1 to 254, or a prefix such as 10.9.0.0/24 or fd01::/112; at most 65536; without it copies keep the address of the client',
+  },
+  {
+    letter: 'f',
+    name: 'port-shift',
+    value: { kind: 'integer', argument: 'n', min: 0, max: 31 },
+    group: CLIENTS,
+    doc: 'shift the ports of the copies, so that several tcpcopy can feed one target',
+    later: 'Give each tcpcopy its own -c addresses.',
+  },
+  {
+    letter: 'H',
+    name: 'localhost-address',
+    value: { kind: 'text', argument: 'address' },
+    group: CLIENTS,
+    doc: 'source address for copies of connections that come from 127.0.0.1',
+    later: 'Name a source with -c.',
+  },
+];
+
+const CONTROL_OPTIONS: readonly OptionSpec[] = [
+  {
+    letter: 's',
+    name: 'intercept',
+    value: { kind: 'list', argument: 'list' },
+    group: CONTROL,
+    doc: 'required: hosts where intercept runs, HOST[:PORT] separated by commas, at most 32; all must answer at the start',
+  },
+  {
+    letter: 'p',
+    name: 'port',
+    value: { kind: 'integer', argument: 'port', min: 1, max: 65535 },
+    default: '36524',
+    group: CONTROL,
+    doc: 'control port of the -s hosts that name none',
+  },
+  {
+    letter: 'C',
+    name: 'connections',
+    value: { kind: 'integer', argument: 'n', min: 1, max: 11, clamped: true },
+    default: '2',
+    group: CONTROL,
+    doc: 'connections to each intercept, 1 to 11',
+  },
+  {
+    letter: 'L',
+    name: 'lonely',
+    value: { kind: 'flag' },
+    group: CONTROL,
+    doc: 'go on without intercept and connect again when it is back',
+    later: 'Let a supervisor such as systemd start tcpcopy again.',
+  },
+];
+
+const SESSION_OPTIONS: readonly OptionSpec[] = [
+  {
+    letter: 'M',
+    name: 'mtu',
+    value: { kind: 'integer', argument: 'octets', min: 576, max: 65535 },
+    default: '1500',
+    group: SESSIONS,
+    doc: 'largest packet towards the target, IP header included, 576 to 65535; larger captured pieces are cut',
+  },
+  {
+    letter: 'D',
+    name: 'mss',
+    value: { kind: 'integer', argument: 'octets', min: 88, max: 65495 },
+    default: '1460',
+    group: SESSIONS,
+    doc: 'maximum segment size announced in a SYN that no client sent (a connection open before the start), 88 to 65495',
+  },
+  {
+    letter: 'W',
+    name: 'dont-wait',
+    value: { kind: 'flag' },
+    group: SESSIONS,
+    doc: 'do not hold a request back until the target has answered the one before it',
+  },
+  {
+    letter: 't',
+    name: 'session-timeout',
+    value: { kind: 'integer', argument: 'seconds', min: 1, max: 604800 },
+    default: '600',
+    group: SESSIONS,
+    doc: 'give up a copied connection that has waited this long for the target',
+  },
+  {
+    letter: 'k',
+    name: 'keepalive-timeout',
+    value: { kind: 'integer', argument: 'seconds', min: 1, max: 604800 },
+    defaultNote: '-t + 120',
+    group: SESSIONS,
+    doc: 'give up a copied connection that has had nothing to send for this long',
+  },
+  {
+    letter: 'R',
+    name: 'default-rtt',
+    value: { kind: 'integer', argument: 'ms', min: 0, max: 65535 },
+    group: SESSIONS,
+    doc: 'use this round-trip time of the clients in place of the measured one',
+    later: 'The round-trip time of each client is measured.',
+  },
+  {
+    letter: 'm',
+    name: 'memory-limit',
+    value: { kind: 'integer', argument: 'MB', min: 1, max: 1048576 },
+    group: SESSIONS,
+    doc: 'most memory that the process may use',
+    later: 'Limit the process from outside, for example with MemoryMax= of systemd.',
+  },
+  {
+    letter: 'U',
+    name: 'session-block',
+    value: { kind: 'integer', argument: 'KB', min: 1, max: 63 },
+    group: SESSIONS,
+    doc: 'size of the memory blocks of a session',
+    later: 'Memory is not taken in blocks per session here, so leave it out.',
+  },
+];
+
+const CAPTURE_OPTIONS: readonly OptionSpec[] = [
+  {
+    letter: 'i',
+    name: 'interface',
+    value: { kind: 'list', argument: 'list' },
+    defaultNote: 'all',
+    group: CAPTURE,
+    doc: 'network interfaces to capture from, separated by commas; "any" means all',
+  },
+  {
+    letter: 'F',
+    name: 'filter',
+    value: { kind: 'text', argument: 'filter' },
+    defaultNote: 'made from -x',
+    group: CAPTURE,
+    doc: 'kernel filter in pcap-filter(7) syntax in place of the one made from -x; packets must fit -x as well; needs libpcap',
+  },
+  {
+    letter: 'B',
+    name: 'capture-buffer',
+    value: { kind: 'integer', argument: 'MB', min: 1, max: 2047 },
+    group: CAPTURE,
+    doc: 'size of the kernel buffer of the capture',
+    later: 'The buffer has a fixed size.',
+  },
+  {
+    letter: 'S',
+    name: 'snap-length',
+    value: { kind: 'integer', argument: 'octets', min: 1, max: 65535 },
+    group: CAPTURE,
+    doc: 'octets captured of each packet',
+    later: 'Packets are captured whole.',
+  },
+  {
+    letter: 'o',
+    name: 'output-interface',
+    value: { kind: 'text', argument: 'interface' },
+    group: CAPTURE,
+    doc: 'send frames through this interface, to the MAC addresses in -x',
+    later: 'Copies go through a raw IP socket, and the kernel finds the way.',
+  },
+];
+
+const FILE_HINT = 'Only live traffic can be copied so far.';
+const FILE_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: 'read',
+    value: { kind: 'path', argument: 'file' },
+    group: FILES,
+    doc: 'copy from a capture file (the offline build of the original calls it -i)',
+    later: FILE_HINT,
+  },
+  {
+    letter: 'a',
+    name: 'speed',
+    value: { kind: 'integer', argument: 'factor', min: 1, max: 1000 },
+    group: FILES,
+    doc: 'read the file this many times faster than it was recorded',
+    later: FILE_HINT,
+  },
+  {
+    letter: 'I',
+    name: 'skip-gaps',
+    value: { kind: 'integer', argument: 'ms', min: 0, max: 86400000 },
+    group: FILES,
+    doc: 'skip gaps in the file that are longer than this',
+    later: FILE_HINT,
+  },
+  {
+    letter: 'T',
+    name: 'repeat',
+    value: { kind: 'integer', argument: 'n', min: 1, max: 1000000 },
+    group: FILES,
+    doc: 'read the file this many times',
+    later: FILE_HINT,
+  },
+];
+
+/** The command on the online server. */
+export const TCPCOPY: ProgramSpec = {
+  name: 'tcpcopy',
+  summary: 'Copies the live TCP connections of this server to a target server under test.',
+  usage: 'tcpcopy -x <list> -s <list> [options]',
+  groups: [COPY, CLIENTS, CONTROL, SESSIONS, CAPTURE, FILES, PROCESS],
+  options: [
+    ...COPY_OPTIONS,
+    ...CLIENT_OPTIONS,
+    ...CONTROL_OPTIONS,
+    ...SESSION_OPTIONS,
+    ...CAPTURE_OPTIONS,
+    ...FILE_OPTIONS,
+    ...commonOptions('tcpcopy', PROCESS),
+  ],
+};

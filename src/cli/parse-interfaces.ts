@@ -1,0 +1,29 @@
+import { UsageError } from './exit-codes.ts';
+import { splitList } from './split-list.ts';
+
+/** Longest name of a network interface on Linux, without the closing zero (IFNAMSIZ − 1). */
+const MAX_NAME = 15;
+
+/**
+ * The interface names of `-i`, none twice; empty when `any` is among them, which means all. Whether they exist is found
+ * out when the capture is opened.
+ * @throws UsageError for a name that no interface can have.
+ */
+export function parseInterfaces(text: string): readonly string[] {
+  const names = splitList('-i', text);
+  for (const name of names) {
+    if (name.includes('/') || /\.(pcap|pcapng|cap)$/i.test(name)) {
+      throw new UsageError(
+        `Cannot use -i "${name}": it looks like a file: expected the name of a network interface`,
+        'Copying from a capture file is not there yet.',
+      );
+    }
+    if (/\s/.test(name) || name.length > MAX_NAME) {
+      throw new UsageError(
+        `Cannot use -i "${name}": expected the name of a network interface, at most ${MAX_NAME} characters without blanks`,
+        '"ip -brief link" lists the interfaces.',
+      );
+    }
+  }
+  return names.includes('any') ? [] : [...new Set(names)];
+}

@@ -1,0 +1,149 @@
+import { formatEndpoint, parseAddress, type IpAddress } from '../wire/address.ts';
+import { addressProblem, isLoopback } from './address-kind.ts';
+import type { Transfer } from './config.ts';
+import { UsageError } from './exit-codes.ts';
+import { parsePort } from './parse-number.ts';
+import { splitHostPort, splitList } from './split-list.ts';
+
+const EXAMPLE = 'expected SOURCE-TARGET, such as 80-192.168.0.2:8080 or 80-[fd00::2]:8080';
+
+export interface Transfers {
+  readonly transfers: readonly Transfer[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The pairs of `-x`, in order:
+ *
+ * ```
+ * list   := pair { "," pair }
+ * pair   := source "-" target          split at the first "-" outside brackets
+ * source := [ address ":" ] port [ "@" mac ]
+ * target := address ":" port [ "@" mac ]
+ * ```
+ *
+ * An IPv6 address stands in brackets. MAC addresses are checked and then left out with a warning.
+ * @throws UsageError for anything else.
+ */
+export function parseTransfers(text: string): Transfers {
+  const warnings: string[] = [];
+  const transfers = splitList('-x', text).map((pair) => parsePair(pair, warnings));
+  warnings.push(...shadowWarnings(transfers));
+  return { transfers, warnings };
+}
+
+/** As `-x` spells it: `formatTransfer` after `parseTransfers` is the identity up to the spelling of addresses. */
+export function formatTransfer({ source, target }: Transfer): string {
+  const from = source.address ? formatEndpoint(source.address, source.port) : `${source.port}`;
+  return `${from}-${formatEndpoint(target.address, target.port)}`;
+}
+
+/** Whether packets to `address`:`port` fall under the source of `transfer`. */
+export function matchesSource(transfer: Transfer, address: IpAddress, port: number): boolean {
+  if (transfer.source.port !== port || transfer.target.address.family !== address.family) {
+    return false;
+  }
+  return transfer.source.address?.equals(address) ?? true;
+}
+
+function parsePair(pair: string, warnings: string[]): Transfer {
+  const cut = firstDash(pair);
+  if (cut < 0) {
+    throw new UsageError(
+      `Cannot read -x "${pair}": it has no "-" between source and target: ${EXAMPLE}`,
+    );
+  }
+  const source = parseSide(pair, 'source', withoutMac(pair, pair.slice(0, cut), warnings));
+  const target = parseSide(pair, 'target', withoutMac(pair, pair.slice(cut + 1), warnings));
+  if (!target.address) {
+    throw new UsageError(
+      `Cannot read -x "${pair}": the target has no address: expected ADDRESS:PORT after the "-", such as 192.168.0.2:${target.port}`,
+    );
+  }
+  if (source.address && source.address.family !== target.address.family) {
+    throw new UsageError(
+      `Cannot read -x "${pair}": the source is IPv${source.address.family} and the target IPv${target.address.family}: packets are not translated between them, so expected addresses of one family`,
+    );
+  }
+  return {
+    source,
+    target: { address: target.address, port: target.port },
+    loopbackOnly: isLoopback(target.address),
+  };
+}
+
+/** Position of the first "-" outside brackets, −1 when there is none. */
+function firstDash(pair: string): number {
+  let depth = 0;
+  for (let i = 0; i < pair.length; i++) {
+    if (pair[i] === '[') depth++;
+    else if (pair[i] === ']') depth--;
+    else if (pair[i] === '-' && depth <= 0) return i;
+  }
+  return -1;
+}
+
+function withoutMac(pair: string, side: string, warnings: string[]): string {
+  const at = side.indexOf('@');
+  if (at < 0) return side.trim();
+  const mac = side.slice(at + 1).trim();
+  if (!/^[0-9a-f]{2}([^0-9a-f])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}$/i.test(mac)) {
+    throw new UsageError(
+      `Cannot read -x "${pair}": "${mac}" after "@" is not a MAC address: expected six pairs of hexadecimal digits, such as 00:16:3e:00:00:01`,
+    );
+  }
+  warnings.push(
+    `-x "${pair}": the MAC address ${mac} is not used: it belongs to -o, which is not there yet`,
+  );
+  return side.slice(0, at).trim();
+}
+
+interface Side {
+  readonly address?: IpAddress;
+  readonly port: number;
+}
+
+function parseSide(pair: string, name: 'source' | 'target', text: string): Side {
+  const portName = `the ${name} port of -x "${pair}"`;
+  const parts = splitHostPort(text);
+  if (!parts) {
+    const bare = parseAddress(text) ?? parseAddress(text.slice(0, text.lastIndexOf(':')));
+    const reason =
+      bare?.family === 6 ? 'an IPv6 address needs brackets' : `"${text}" is not [ADDRESS:]PORT`;
+    throw new UsageError(`Cannot read the ${name} of -x "${pair}": ${reason}: ${EXAMPLE}`);
+  }
+  if (parts.port === undefined && !parts.bracketed && parseAddress(parts.host) === undefined) {
+    return { port: parsePort(portName, parts.host) };
+  }
+  const address = parseAddress(parts.host);
+  const problem = addressProblem(parts.host, parts.bracketed, address);
+  if (address === undefined || problem !== undefined) {
+    throw new UsageError(`Cannot read the ${name} of -x "${pair}": ${problem}`);
+  }
+  return { address, port: parsePort(portName, parts.port ?? '') };
+}
+
+/** The first pair that fits wins, so a later pair may never see a packet. */
+function shadowWarnings(transfers: readonly Transfer[]): string[] {
+  const warnings: string[] = [];
+  for (const [i, later] of transfers.entries()) {
+    const first = transfers.slice(0, i).find((earlier) => shadows(earlier, later));
+    if (!first) continue;
+    const same = formatTransfer(first) === formatTransfer(later);
+    warnings.push(
+      same
+        ? `-x names "${formatTransfer(later)}" twice: it is used once`
+        : `-x "${formatTransfer(later)}" is never used: "${formatTransfer(first)}" stands before it and takes the same packets`,
+    );
+  }
+  return warnings;
+}
+
+function shadows(earlier: Transfer, later: Transfer): boolean {
+  if (later.source.address) return matchesSource(earlier, later.source.address, later.source.port);
+  return (
+    earlier.source.address === undefined &&
+    earlier.source.port === later.source.port &&
+    earlier.target.address.family === later.target.address.family
+  );
+}

@@ -1,0 +1,131 @@
+import { seconds, type Duration } from '../base/time.ts';
+import type { IpAddress } from '../wire/address.ts';
+import type { ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
+import { UsageError } from './exit-codes.ts';
+import type { OptionValues } from './option-values.ts';
+import { parseClientAddresses, type ClientAddresses } from './parse-client-addresses.ts';
+import { parseInterfaces } from './parse-interfaces.ts';
+import { parseServers } from './parse-servers.ts';
+import { parseTransfers, type Transfers } from './parse-transfers.ts';
+import { readFilter, readProcessConfig } from './process-config.ts';
+import { refuseSelfCopy } from './self-copy.ts';
+
+/**
+ * The configuration that the options of tcpcopy spell.
+ * @param localAddresses addresses of this host, to refuse copies that would come back
+ * @throws UsageError
+ */
+export function readTcpcopyConfig(
+  values: OptionValues,
+  localAddresses: readonly IpAddress[],
+): TcpcopyConfig {
+  const { transfers, warnings: transferWarnings } = readTransfers(values);
+  refuseSelfCopy(transfers, localAddresses);
+  const servers = parseServers(requiredServers(values), values.integer('port'));
+  const targets = transfers.map(({ target }) => target.address);
+  const clients = readClientAddresses(values, targets);
+  refuseCopies(values);
+  const sessionTimeout = seconds(values.integer('session-timeout'));
+  const filter = readFilter(values);
+  return {
+    ...readProcessConfig('tcpcopy', values, [
+      ...transferWarnings,
+      ...(servers.warning === undefined ? [] : [servers.warning]),
+      ...clients.warnings,
+      ...loopbackWarnings(transfers, clients),
+      ...clientWarnings(clients, servers.value, localAddresses),
+    ]),
+    transfers,
+    servers: servers.value,
+    connectionsPerServer: values.integer('connections'),
+    clientAddresses: clients.addresses,
+    clientRanges: clients.ranges,
+    percentage: values.percentage('percentage'),
+    copies: 1,
+    mtu: values.integer('mtu'),
+    mss: values.integer('mss'),
+    sessionTimeout,
+    keepaliveTimeout: readKeepaliveTimeout(values, sessionTimeout),
+    holdRequests: !values.has('dont-wait'),
+    onlyNewConnections: values.has('only-new'),
+    interfaces: values.has('interface') ? parseInterfaces(values.text('interface') ?? '') : [],
+    ...(filter !== undefined && { filter }),
+  };
+}
+
+function readTransfers(values: OptionValues): Transfers {
+  const text = values.text('transfer');
+  if (text !== undefined) return parseTransfers(text);
+  throw new UsageError(
+    'Cannot start without -x: it says which port is copied to which target',
+    'For example: tcpcopy -x 80-192.168.0.2:8080 -s 192.168.0.3. "tcpcopy -h" lists the options.',
+  );
+}
+
+function requiredServers(values: OptionValues): string {
+  const text = values.text('intercept');
+  if (text !== undefined) return text;
+  throw new UsageError(
+    'Cannot start without -s: it names the host where intercept runs',
+    'Start intercept on the assistant server, and give its address: -s 192.168.0.3.',
+  );
+}
+
+function readClientAddresses(values: OptionValues, targets: readonly IpAddress[]): ClientAddresses {
+  const text = values.text('client-address');
+  if (text === undefined) return { addresses: [], ranges: [], warnings: [] };
+  return parseClientAddresses(text, targets);
+}
+
+function refuseCopies(values: OptionValues): void {
+  const copies = values.integer('copies');
+  if (copies > 1) {
+    throw new UsageError(
+      `Cannot use -n ${copies}: more than one copy of each connection is not there yet`,
+      'Leave -n out, or use -n 1.',
+    );
+  }
+}
+
+/** As in the original: two minutes more than the session timeout, when -k does not say. */
+function readKeepaliveTimeout(values: OptionValues, sessionTimeout: Duration): Duration {
+  if (values.has('keepalive-timeout')) return seconds(values.integer('keepalive-timeout'));
+  return (sessionTimeout + seconds(120)) as Duration;
+}
+
+/** Addresses that belong to a host of the set-up work in special cases only, so they are pointed out. */
+function clientWarnings(
+  clients: ClientAddresses,
+  servers: readonly ServerAddress[],
+  localAddresses: readonly IpAddress[],
+): string[] {
+  const names = new Set(clients.addresses.map(String));
+  const warnings: string[] = [];
+  for (const { address } of servers) {
+    if (!address || !names.has(address.toString())) continue;
+    warnings.push(
+      `-c includes ${address.toString()}, where intercept runs: choose addresses that no host has`,
+    );
+  }
+  for (const local of localAddresses) {
+    if (!names.has(local.toString())) continue;
+    warnings.push(
+      `-c includes ${local.toString()}, an address of this host: its own connections to the target may be disturbed`,
+    );
+  }
+  return warnings;
+}
+
+function loopbackWarnings(transfers: readonly Transfer[], clients: ClientAddresses): string[] {
+  const loopback = transfers.find((transfer) => transfer.loopbackOnly);
+  if (loopback === undefined) return [];
+  const target = loopback.target.address.toString();
+  if (clients.addresses.length > 0) {
+    return [
+      `-c and the target ${target} do not fit: the kernel drops packets to a loopback address from any other`,
+    ];
+  }
+  return [
+    `The target ${target} is a loopback address: only connections from a loopback address are copied to it`,
+  ];
+}
