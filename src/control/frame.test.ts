@@ -1,0 +1,188 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { buildPacket, memoryOf } from '../../test/property/wire-packets.ts';
+import type { Memory } from '../base/memory.ts';
+import { PacketView } from '../wire/packet-view.ts';
+import {
+  AddResult,
+  FRAME_ERROR_TEXT,
+  FrameDecoder,
+  FrameEncoder,
+  FrameError,
+  MAX_FRAME_LENGTH,
+  type ResponseHandler,
+} from './frame.ts';
+import { MESSAGE_LENGTH } from './response-message.ts';
+
+class Recorder implements ResponseHandler {
+  readonly messages: Uint8Array[] = [];
+
+  handleResponse(memory: Memory, offset: number): void {
+    this.messages.push(memory.bytes.slice(offset, offset + MESSAGE_LENGTH));
+  }
+}
+
+/** A message that can be told from others. */
+function message(n: number): Uint8Array {
+  const octets = Uint8Array.from({ length: MESSAGE_LENGTH }, (_, i) => (n * 7 + i) & 255);
+  octets[0] = 0x45;
+  return octets;
+}
+
+const frame = (...messages: Uint8Array[]): number[] => [
+  0,
+  messages.length,
+  ...messages.flatMap((m) => Array.from(m)),
+];
+
+function decode(pieces: readonly ArrayLike<number>[]): {
+  decoder: FrameDecoder;
+  messages: Uint8Array[];
+} {
+  const decoder = new FrameDecoder();
+  const recorder = new Recorder();
+  for (const piece of pieces) {
+    const memory = memoryOf(piece);
+    decoder.push(memory, piece.length, recorder);
+    memory.bytes.fill(0xee);
+  }
+  return { decoder, messages: recorder.messages };
+}
+
+const viewOf = (packet: Uint8Array): PacketView => {
+  const view = new PacketView();
+  view.parse(memoryOf(packet), 0, packet.length, packet.length);
+  return view;
+};
+
+describe('FrameDecoder', () => {
+  it('reads every split of two frames into two pieces alike', () => {
+    const messages = [message(1), message(2), message(3)];
+    const octets = [...frame(messages[0]!, messages[1]!), ...frame(messages[2]!)];
+    for (let cut = 0; cut <= octets.length; cut++) {
+      const got = decode([octets.slice(0, cut), octets.slice(cut)]);
+      expect(got.messages).toEqual(messages);
+      expect(got.decoder.inFrame).toBe(false);
+    }
+  });
+
+  it('reads octet by octet', () => {
+    const octets = [...frame(message(1), message(2)), ...frame(message(3))];
+    const got = decode(octets.map((octet) => [octet]));
+    expect(got.messages).toEqual([message(1), message(2), message(3)]);
+  });
+
+  it('knows that a frame is not complete', () => {
+    const octets = frame(message(1));
+    for (let cut = 1; cut < octets.length; cut++) {
+      expect(decode([octets.slice(0, cut)]).decoder.inFrame).toBe(true);
+    }
+  });
+
+  it('passes over a count of 0', () => {
+    const got = decode([[0, 0, 0, 0, ...frame(message(1)), 0, 0]]);
+    expect(got.messages).toEqual([message(1)]);
+    expect(got.decoder).toMatchObject({ frames: 4, messages: 1, error: FrameError.none });
+  });
+
+  it('takes a frame of 16 and refuses one of 17, with all that follows', () => {
+    const sixteen = Array.from({ length: 16 }, (_, i) => message(i));
+    const got = decode([frame(...sixteen), [0, 17, ...message(1)], frame(message(2))]);
+    expect(got.messages).toEqual(sixteen);
+    expect(got.decoder.error).toBe(FrameError.badCount);
+  });
+
+  it('names an intercept that was built with --disable-combined', () => {
+    const got = decode([message(1).with(1, 0)]);
+    expect(got.messages).toEqual([]);
+    expect(got.decoder.error).toBe(FrameError.uncombined);
+    expect(FRAME_ERROR_TEXT[got.decoder.error]).toContain('--disable-combined');
+  });
+
+  it('refuses a message that is no IPv4 header, as of a payload build', () => {
+    const got = decode([frame(message(1), message(2).with(0, 0x60), message(3))]);
+    expect(got.messages).toEqual([message(1)]);
+    expect(got.decoder.error).toBe(FrameError.notIpv4);
+    expect(FRAME_ERROR_TEXT[got.decoder.error]).toContain('--with-resp-payload');
+  });
+});
+
+describe('FrameEncoder', () => {
+  it('makes a lone response a frame of one', () => {
+    const encoder = new FrameEncoder(4);
+    const packet = buildPacket({ payload: [1, 2, 3] });
+    expect(encoder.add(viewOf(packet))).toBe(AddResult.ok);
+    expect(encoder.length).toBe(66);
+    expect(Array.from(encoder.memory.bytes.slice(0, 66))).toEqual([
+      ...[0, 1].concat(Array.from(packet.slice(0, 40))),
+      ...new Uint8Array(24),
+    ]);
+  });
+
+  it('makes 40 responses frames of 16, 16 and 8 that follow each other, order kept', () => {
+    const encoder = new FrameEncoder(64);
+    for (let seq = 0; seq < 40; seq++) encoder.add(viewOf(buildPacket({ seq })));
+    expect(encoder.packets).toBe(40);
+    expect(encoder.length).toBe(2 * MAX_FRAME_LENGTH + 2 + 8 * MESSAGE_LENGTH);
+    const { view } = encoder.memory;
+    expect([0, 1026, 2052].map((at) => view.getUint16(at))).toEqual([16, 16, 8]);
+    const got = decode([encoder.memory.bytes.slice(0, encoder.length)]);
+    expect(got.messages.map((m) => m[27])).toEqual(Array.from({ length: 40 }, (_, i) => i));
+  });
+
+  it('refuses what exceeds its frames, keeps what it has and has room again when cleared', () => {
+    const encoder = new FrameEncoder(2);
+    const view = viewOf(buildPacket());
+    for (let i = 0; i < 32; i++) expect(encoder.add(view)).toBe(AddResult.ok);
+    expect(encoder.add(view)).toBe(AddResult.full);
+    expect(encoder.length).toBe(2 * MAX_FRAME_LENGTH);
+    expect(encoder.packets).toBe(32);
+    encoder.clear();
+    expect(encoder.length).toBe(0);
+    expect(encoder.add(view)).toBe(AddResult.ok);
+    expect(encoder.memory.view.getUint16(0)).toBe(1);
+  });
+
+  it('refuses IPv6, which version 6 cannot carry', () => {
+    const encoder = new FrameEncoder(2);
+    expect(encoder.add(viewOf(buildPacket({ family: 6 })))).toBe(AddResult.notIpv4);
+    expect(encoder.length).toBe(0);
+  });
+
+  it('adds the parts of an oversized response all or not at all', () => {
+    const huge = new PacketView();
+    const packet = buildPacket({ declaredLength: 0 });
+    huge.parse(memoryOf(packet), 0, packet.length, 40 + 17 * 65_471);
+    const encoder = new FrameEncoder(1);
+    expect(encoder.add(huge)).toBe(AddResult.full);
+    expect(encoder.length).toBe(0);
+    const roomy = new FrameEncoder(2);
+    expect(roomy.add(huge)).toBe(AddResult.ok);
+    expect(roomy.packets).toBe(1);
+    expect(decode([roomy.memory.bytes.slice(0, roomy.length)]).messages).toHaveLength(17);
+  });
+
+  it('encode, split anywhere, decode: the same messages', () => {
+    const seqs = fc.array(fc.nat(), { minLength: 1, maxLength: 80 });
+    const cuts = fc.array(fc.nat(), { maxLength: 12 });
+    fc.assert(
+      fc.property(seqs, cuts, fc.boolean(), (numbers, at, prepared) => {
+        const encoder = new FrameEncoder(8);
+        for (const seq of numbers) {
+          const packet = buildPacket({ seq });
+          if (prepared) encoder.addMessage(memoryOf(packet), 0);
+          else encoder.add(viewOf(packet));
+        }
+        const octets = encoder.memory.bytes.slice(0, encoder.length);
+        const ends = [...at.map((n) => n % octets.length), octets.length].sort((a, b) => a - b);
+        const pieces = ends.map((end, i) => octets.slice(ends[i - 1] ?? 0, end));
+        const got = decode(pieces);
+        const seqOfMessage = (m: Uint8Array): number => new DataView(m.buffer).getUint32(24);
+        expect(got.messages.map(seqOfMessage)).toEqual(numbers);
+        expect(got.decoder.error).toBe(FrameError.none);
+        expect(got.decoder.inFrame).toBe(false);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
