@@ -4,7 +4,7 @@ import { getSystemErrorMap } from 'node:util';
 export function errnoCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   const { code } = error;
-  return typeof code === 'string' && /^E[A-Z0-9_]+$/.test(code) ? code : undefined;
+  return typeof code === 'string' && /^E(?!RR_)[A-Z0-9_]+$/.test(code) ? code : undefined;
 }
 
 /** "no such file or directory (ENOENT)"; the error's own message when it carries no errno. */

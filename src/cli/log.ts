@@ -102,6 +102,7 @@ class LineWriter {
   /** Of the failure that lasts; undefined while writing works. */
   #failure: { reason: string; droppedBefore: number } | undefined;
   #isClosed = false;
+  #lastError: unknown;
 
   constructor(destination: Destination, file: string | undefined) {
     this.#destination = destination;
@@ -150,6 +151,9 @@ class LineWriter {
   }
 
   #fail(error: unknown): void {
+    // pino reports its first error to every listener twice.
+    if (error === this.#lastError) return;
+    this.#lastError = error;
     this.#failedWrites++;
     this.#failure ??= { reason: errnoWords(error), droppedBefore: this.#droppedLines };
   }

@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import { seconds } from '../base/time.ts';
+import { parseAddress, type IpAddress } from '../wire/address.ts';
+import type { InterceptConfig, TcpcopyConfig } from './config.ts';
+import { readInterceptConfig } from './intercept-config.ts';
+import { parseArguments, type OptionValues } from './option-values.ts';
+import type { ProgramSpec } from './option-spec.ts';
+import { INTERCEPT } from './options-intercept.ts';
+import { TCPCOPY } from './options-tcpcopy.ts';
+import { formatServer } from './parse-servers.ts';
+import { formatTransfer } from './parse-transfers.ts';
+import { readTcpcopyConfig } from './tcpcopy-config.ts';
+
+const values = (program: ProgramSpec, argv: string[]): OptionValues => {
+  const parsed = parseArguments(program, argv);
+  if (parsed.kind !== 'start') throw new Error(`Got ${parsed.kind}`);
+  return parsed.values;
+};
+const LOCAL = [parseAddress('10.0.0.1') as IpAddress];
+const tcpcopy = (line: string): TcpcopyConfig =>
+  readTcpcopyConfig(values(TCPCOPY, line.split(' ')), LOCAL);
+const intercept = (...argv: string[]): InterceptConfig =>
+  readInterceptConfig(values(INTERCEPT, argv));
+
+describe('readTcpcopyConfig', () => {
+  it('row 1: two options are enough', () => {
+    const { transfers, servers, clientAddresses, ...rest } = tcpcopy(
+      '-x 80-192.168.0.2:8080 -s 10.0.0.9',
+    );
+    expect(transfers.map(formatTransfer)).toEqual(['80-192.168.0.2:8080']);
+    expect(servers.map(formatServer)).toEqual(['10.0.0.9:36524']);
+    expect(clientAddresses).toEqual([]);
+    expect(rest).toEqual({
+      connectionsPerServer: 2,
+      clientRanges: [],
+      percentage: 100,
+      copies: 1,
+      mtu: 1500,
+      mss: 1460,
+      holdRequests: true,
+      onlyNewConnections: false,
+      sessionTimeout: seconds(600),
+      keepaliveTimeout: seconds(720),
+      interfaces: [],
+      daemon: false,
+      logLevel: 'info',
+      warnings: [],
+    });
+  });
+
+  it('the command of the documentation works as it stands', () => {
+    const config = tcpcopy(
+      '-x 80-42.236.8.169:80 -s 42.236.8.170 -c 211.91.146.251 -n 1 -d -r 20 -M 1460',
+    );
+    expect(config.clientAddresses.map(String)).toEqual(['211.91.146.251']);
+    expect([config.percentage, config.mtu, config.daemon]).toEqual([20, 1460, true]);
+    expect([config.logFile, config.warnings]).toEqual(['/var/log/tcpcopy.log', []]);
+  });
+
+  it('row 3: refuses to start without -x or -s', () => {
+    expect(() => tcpcopy('-s 10.0.0.9')).toThrow('Cannot start without -x');
+    expect(() => tcpcopy('-x 80-192.168.0.2:8080')).toThrow('Cannot start without -s');
+  });
+
+  it('row 4: -p is the port of the hosts that name none', () => {
+    const { servers } = tcpcopy('-x 80-192.168.0.2:8080 -s a:1000,b -p 2000');
+    expect(servers.map(formatServer)).toEqual(['a:1000', 'b:2000']);
+  });
+
+  it('reads every option that works', () => {
+    const config = tcpcopy(
+      '-x 80-10.0.0.2:80 -s 10.0.0.9 -C3 -D1400 -t60 -k70 -WO -i eth0,eth1,eth0 -P run.pid -l a.log',
+    );
+    expect(config).toMatchObject({
+      connectionsPerServer: 3,
+      mss: 1400,
+      holdRequests: false,
+      onlyNewConnections: true,
+      sessionTimeout: seconds(60),
+      keepaliveTimeout: seconds(70),
+      interfaces: ['eth0', 'eth1'],
+      pidFile: `${process.cwd()}/run.pid`,
+      logFile: `${process.cwd()}/a.log`,
+    });
+    expect(tcpcopy('-x 80-10.0.0.2:80 -s a -t60').keepaliveTimeout).toBe(seconds(180));
+    expect(tcpcopy('-x 80-10.0.0.2:80 -s a -i any').interfaces).toEqual([]);
+    expect(
+      readTcpcopyConfig(values(TCPCOPY, ['-x80-10.0.0.2:80', '-sa', '-F', ' tcp port 80 ']), [])
+        .filter,
+    ).toBe('tcp port 80');
+  });
+
+  it('refuses more than one copy, and files and overlong names as interfaces', () => {
+    expect(() => tcpcopy('-x 80-10.0.0.2:80 -s a -n 2')).toThrow('Cannot use -n 2');
+    expect(tcpcopy('-x 80-10.0.0.2:80 -s a -n 0').copies).toBe(1);
+    expect(() => tcpcopy('-x 80-10.0.0.2:80 -s a -i a.pcap')).toThrow('it looks like a file');
+    expect(() => tcpcopy('-x 80-10.0.0.2:80 -s a -i abcdefghijklmnop')).toThrow('at most 15');
+  });
+
+  it('row 13: says that a loopback target gets only connections from loopback addresses', () => {
+    const config = tcpcopy('-x 80-127.0.0.1:81 -s a');
+    expect(config.warnings).toEqual([expect.stringContaining('only connections from a loopback')]);
+    expect(config.transfers[0]?.loopbackOnly).toBe(true);
+    expect(tcpcopy('-x 80-127.0.0.1:81 -s a -c 10.1.1.1').warnings).toEqual([
+      expect.stringContaining('-c and the target 127.0.0.1 do not fit'),
+    ]);
+  });
+
+  it('row 15: refuses copies that would be copied again, and only those', () => {
+    for (const pairs of [
+      '80-127.0.0.1:80',
+      '80-10.0.0.1:80',
+      '10.0.0.1:80-10.0.0.1:80',
+      '80-10.0.0.1:81,81-10.0.0.2:81',
+    ]) {
+      expect(() => tcpcopy(`-x ${pairs} -s a`), pairs).toThrow('copied again without end');
+    }
+    for (const pairs of ['80-10.0.0.2:80', '80-10.0.0.1:81', '10.0.0.1:80-127.0.0.1:80']) {
+      expect(tcpcopy(`-x ${pairs} -s a`).transfers, pairs).toHaveLength(1);
+    }
+  });
+
+  it('points out -c addresses that belong to a host of the set-up', () => {
+    const { warnings } = tcpcopy('-x 80-10.0.0.2:80 -s 10.0.0.9 -c 10.0.0.x -C 20');
+    expect(warnings).toEqual([
+      expect.stringContaining('-C 20 is out of range'),
+      expect.stringContaining('10.0.0.9, where intercept runs'),
+      expect.stringContaining('10.0.0.1, an address of this host'),
+    ]);
+  });
+});
+
+describe('readInterceptConfig', () => {
+  it('the command of the documentation works as it stands', () => {
+    expect(intercept('-i', 'eth1', '-F', 'tcp and src port 80', '-d')).toEqual({
+      filter: 'tcp and src port 80',
+      interfaces: ['eth1'],
+      port: 36524,
+      daemon: true,
+      logFile: '/var/log/intercept.log',
+      logLevel: 'info',
+      warnings: [],
+    });
+  });
+
+  it('refuses to start without -F', () => {
+    expect(() => intercept('-i', 'eth1')).toThrow('Cannot start without -F');
+    expect(() => intercept('-F', ' ')).toThrow('Cannot start without -F');
+  });
+
+  it('takes a bind address of either family', () => {
+    const bind = (text: string): string | undefined =>
+      intercept('-F', 'tcp', '-b', text).bindAddress?.toString();
+    expect([bind('10.0.0.9'), bind('fd00::9'), bind('[fd00::9]')]).toEqual([
+      '10.0.0.9',
+      'fd00::9',
+      'fd00::9',
+    ]);
+    expect([bind('0.0.0.0'), bind('::')]).toEqual([undefined, undefined]);
+    expect(() => bind('eth0')).toThrow('Cannot use -b "eth0"');
+    expect(() => bind('224.0.0.1')).toThrow('Cannot use -b "224.0.0.1"');
+  });
+});
