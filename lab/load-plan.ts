@@ -17,6 +17,8 @@ export interface LoadPart {
   readonly depth?: number;
   /** Addresses of the client host to use in turn. */
   readonly addresses?: readonly string[];
+  /** `new` only: request number i comes from port `firstPort + i`; else the kernel chooses. */
+  readonly firstPort?: number;
 }
 
 export interface LoadPlan {

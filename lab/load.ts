@@ -48,11 +48,9 @@ class Connection {
   #since = 0;
   #free: (() => void) | null = null;
 
-  constructor(localAddress: string | undefined) {
+  constructor(local: LocalEnd) {
     const { host, port } = plan;
-    this.socket = connect(
-      localAddress === undefined ? { host, port } : { host, port, localAddress },
-    );
+    this.socket = connect({ host, port, ...local });
     this.socket.setNoDelay(true);
     this.#parser = new ResponseParser((status) => this.#onResponse(status));
     this.socket.on('data', (chunk) => this.#parser.push(chunk));
@@ -125,7 +123,10 @@ function release(part: LoadPart): void {
 }
 
 async function keepAlive(part: LoadPart): Promise<void> {
-  const idle = Array.from({ length: part.connections }, (_, i) => new Connection(address(part, i)));
+  const idle = Array.from(
+    { length: part.connections },
+    (_, i) => new Connection(localEnd(part, i)),
+  );
   const all = [...idle];
   await paced(part, part.connections, (first, n) => {
     const connection = idle.shift();
@@ -133,7 +134,7 @@ async function keepAlive(part: LoadPart): Promise<void> {
     const texts = Array.from({ length: n }, (_, i) => requestText(part, first + i));
     connection.send(texts.join(''), n, () => {
       if (!connection.socket.destroyed) idle.push(connection);
-      else idle.push(new Connection(address(part, first)));
+      else idle.push(new Connection(localEnd(part, first)));
       release(part);
     });
   });
@@ -142,7 +143,7 @@ async function keepAlive(part: LoadPart): Promise<void> {
 
 async function newConnections(part: LoadPart): Promise<void> {
   await paced(part, part.connections, (first, n) => {
-    const connection = new Connection(address(part, first));
+    const connection = new Connection(localEnd(part, first));
     connection.send(requestText(part, first), n, () => {
       // The client closes first, as browsers and proxies do at the end of their patience.
       connection.socket.end();
@@ -160,9 +161,19 @@ function closed(connection: Connection): Promise<void> {
   });
 }
 
-function address(part: LoadPart, index: number): string | undefined {
+/** Where a connection comes from; what is left out the kernel chooses. */
+interface LocalEnd {
+  readonly localAddress?: string;
+  readonly localPort?: number;
+}
+
+function localEnd(part: LoadPart, index: number): LocalEnd {
   const list = part.addresses ?? [];
-  return list.length === 0 ? undefined : list[index % list.length];
+  const localAddress = list[index % Math.max(1, list.length)];
+  return {
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(part.firstPort === undefined ? {} : { localPort: part.firstPort + index }),
+  };
 }
 
 process.on('message', () => process.send?.({ sent, answered } satisfies LoadProgress));

@@ -22,7 +22,8 @@ export const COPY_PREFIX6 = 'fd00:88::/64';
 export interface LabOptions {
   /** MTU of client, online and assistant, in octets; 1,500 by default, 65,535 at most. */
   readonly mtu?: number;
-  /** MTU of the targets: what the way to the target carries. `mtu` by default. */
+  /** MTU of the targets: what the way to the target carries. `mtu` by default; below 1,280 the
+   *  targets have no IPv6 (RFC 8200 section 5). */
   readonly targetMtu?: number;
   /** TSO, GSO, GRO and checksum offload of every interface; true (as veth has it) by default. */
   readonly offloads?: boolean;
@@ -158,7 +159,7 @@ async function raise(lab: Lab): Promise<void> {
       switchName,
     );
     await lab.exec(host, 'sh', ['-c', hostSettings(host, lab.options.offloads ?? true)]);
-    await batch(addressing(lab, host), name);
+    await batch(addressing(lab, host, own >= 1280), name);
   }
   if (lab.options.offloads === false) {
     const ports = lab.hosts.map((host) => `p-${host}`);
@@ -191,31 +192,36 @@ function offloadsOff(device: string): string {
 }
 
 /** Addresses and routes of a host, as lines of `ip -batch`. */
-function addressing(lab: Lab, host: HostName): string[] {
-  const lines = ['link set lo up'];
+function addressing(lab: Lab, host: HostName, six: boolean): string[] {
+  const four: string[] = [];
+  const sixes: string[] = [];
   if (host === 'client') {
-    const count = lab.options.clientAddresses ?? 1;
-    for (let i = 1; i <= count; i++) {
-      lines.push(`addr add ${lab.ip4('client', i)}/16 dev eth0`);
-      lines.push(`addr add ${lab.ip6('client', i)}/64 dev eth0 nodad`);
+    for (let i = 1; i <= (lab.options.clientAddresses ?? 1); i++) {
+      four.push(`addr add ${lab.ip4('client', i)}/16 dev eth0`);
+      sixes.push(`addr add ${lab.ip6('client', i)}/64 dev eth0 nodad`);
     }
-    lines.push('link set eth0 up', 'route add 10.66.0.0/24 dev eth0');
-    lines.push('route add fd00:66::/64 dev eth0');
-    return lines;
+  } else {
+    four.push(`addr add ${lab.ip4(host)}/24 dev eth0`);
+    sixes.push(`addr add ${lab.ip6(host)}/64 dev eth0 nodad`);
   }
-  lines.push(`addr add ${lab.ip4(host)}/24 dev eth0`);
-  lines.push(`addr add ${lab.ip6(host)}/64 dev eth0 nodad`, 'link set eth0 up');
-  if (host === 'online') {
-    lines.push(`route add ${CLIENT_PREFIX4} dev eth0`, `route add ${CLIENT_PREFIX6} dev eth0`);
-  } else if (host !== 'assistant') {
-    for (const prefix of [CLIENT_PREFIX4, COPY_PREFIX4]) {
-      lines.push(`route add ${prefix} via ${lab.ip4('assistant')}`);
-    }
-    for (const prefix of [CLIENT_PREFIX6, COPY_PREFIX6]) {
-      lines.push(`route add ${prefix} via ${lab.ip6('assistant')}`);
-    }
-  }
-  return lines;
+  const up = 'link set eth0 up';
+  const routes4 = routes(lab, host, false);
+  if (!six) return ['link set lo up', ...four, up, ...routes4];
+  const routes6 = routes(lab, host, true);
+  return ['link set lo up', ...four, ...sixes, up, ...routes4, ...routes6];
+}
+
+function routes(lab: Lab, host: HostName, six: boolean): string[] {
+  const online = six ? lab.ip6('online') : lab.ip4('online');
+  const assistant = six ? lab.ip6('assistant') : lab.ip4('assistant');
+  const [servers, clients, copies] = six
+    ? ['fd00:66::/64', CLIENT_PREFIX6, COPY_PREFIX6]
+    : ['10.66.0.0/24', CLIENT_PREFIX4, COPY_PREFIX4];
+  if (host === 'client') return [`route add ${servers} dev eth0`];
+  if (host === 'online') return [`route add ${clients} dev eth0`];
+  // Like any host it would know where to send what is not its own; it may not forward, that is all.
+  if (host === 'assistant') return [`route add default via ${online}`];
+  return [clients, copies].map((prefix) => `route add ${prefix} via ${assistant}`);
 }
 
 /** Random loss by nftables; not every kernel has the netem queue. */

@@ -1,0 +1,170 @@
+// Bad starts: each says what failed and what to do, and has a non-zero exit status.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  commandEnvironment,
+  interceptArgs,
+  launchProgram,
+  type ProgramName,
+  startProgram,
+  tcpcopyArgs,
+  typed,
+} from '../../lab/programs.ts';
+import { createLab, type Lab } from '../../lab/topology.ts';
+import type { CommandResult } from '../../lab/child.ts';
+
+const HOST = { tcpcopy: 'online', intercept: 'assistant' } as const;
+/** A start that fails must be over by then, milliseconds. */
+const PATIENCE = 40_000;
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await createLab();
+  await startProgram(lab, 'intercept', interceptArgs());
+});
+afterAll(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+/** Runs a command line in a shell of the program's host; `prefix` comes before it. */
+function start(name: ProgramName, args: readonly string[], prefix = ''): Promise<CommandResult> {
+  const line = `${prefix} exec ${typed(name, args)}`;
+  const options = { env: commandEnvironment(lab), mayFail: true, timeout: PATIENCE };
+  return lab.exec(HOST[name], 'sh', ['-c', line], options);
+}
+
+/** It ended by itself, with a status, and told a person why on stderr. */
+function expectRefusal(result: CommandResult, ...says: RegExp[]): void {
+  expect(result.signal, 'ends by itself').toBeNull();
+  expect(result.code).not.toBe(0);
+  for (const pattern of says) expect(result.stderr).toMatch(pattern);
+  expect(result.stderr, 'no stack trace').not.toMatch(/\n\s+at .+:\d+:\d+/);
+  expect(result.stderr).not.toMatch(/: ready/);
+}
+
+/** Takes libpcap away from a command: its files become empty ones in the host's own mount space. */
+const WITHOUT_LIBPCAP =
+  'for f in $(find / -xdev -name "libpcap.so*" -type f 2>/dev/null); do' +
+  ' mount --bind /dev/null "$f"; done;';
+
+describe('arguments', () => {
+  const s = ['-s', '10.66.0.3'];
+  test.each<{ title: string; args: readonly string[]; says: readonly RegExp[] }>([
+    { title: 'no -x', args: s, says: [/-x/] },
+    { title: 'no -s', args: ['-x', '80-10.66.0.2:80'], says: [/-s/] },
+    { title: 'an -x without "-"', args: ['-x', '80:10.66.0.2', ...s], says: [/-x/, /80:10\.66/] },
+    { title: 'a bad address', args: ['-x', '80-10.66.0.300:80', ...s], says: [/10\.66\.0\.300/] },
+    {
+      title: 'a bad -c',
+      args: ['-x', '80-10.66.0.2:80', ...s, '-c', '10.1.2'],
+      says: [/10\.1\.2/],
+    },
+    { title: 'port 0', args: ['-x', '80-10.66.0.2:0', ...s], says: [/\b0\b/, /port/] },
+    { title: 'port 70000', args: ['-x', '70000-10.66.0.2:80', ...s], says: [/70000/, /port/] },
+    { title: '-r 150', args: ['-x', '80-10.66.0.2:80', ...s, '-r', '150'], says: [/150/, /100/] },
+    { title: 'not there yet', args: ['-x', '80-10.66.0.2:80', ...s, '-g'], says: [/-g/] },
+    { title: 'unknown option', args: ['-x', '80-10.66.0.2:80', ...s, '-Z'], says: [/-Z/] },
+  ])('tcpcopy: $title', async ({ args, says }) => {
+    expectRefusal(await start('tcpcopy', args), ...says);
+  });
+
+  test('intercept: no -F', async () => {
+    expectRefusal(await start('intercept', ['-i', 'eth0']), /-F/);
+  });
+});
+
+describe('the network', () => {
+  test('an intercept host where no intercept runs', async () => {
+    const args = ['-x', '80-10.66.0.2:80', '-s', lab.ip4('target')];
+    expectRefusal(await start('tcpcopy', args), /10\.66\.0\.2/, /36524/);
+  });
+
+  test('the same with -d is seen by the caller', async () => {
+    const args = ['-x', '80-10.66.0.2:80', '-s', lab.ip4('target'), '-d'];
+    const log = ['-l', `${lab.folder}/refused.log`];
+    expectRefusal(await start('tcpcopy', [...args, ...log]), /10\.66\.0\.2/, /36524/);
+  });
+
+  test('an intercept host that does not answer at all', async () => {
+    const drop =
+      'table inet mute { chain in { type filter hook input priority 0; tcp dport 36524 drop; }; }';
+    await lab.exec('target', 'nft', [drop]);
+    const args = ['-x', '80-10.66.0.2:80', '-s', lab.ip4('target')];
+    expectRefusal(await start('tcpcopy', args), /10\.66\.0\.2/, /36524/);
+    await lab.exec('target', 'nft', ['delete', 'table', 'inet', 'mute']);
+  });
+
+  test.each<ProgramName>(['tcpcopy', 'intercept'])('%s: an unknown interface', async (name) => {
+    const args =
+      name === 'tcpcopy'
+        ? [...tcpcopyArgs(lab), '-i', 'nosuch0']
+        : ['-i', 'nosuch0', '-F', 'tcp', '-p', '36600'];
+    expectRefusal(await start(name, args), /nosuch0/);
+  });
+
+  test('intercept: a port in use', async () => {
+    expectRefusal(await start('intercept', interceptArgs()), /36524/, /in use/i);
+  });
+});
+
+describe('the machine', () => {
+  const other = ['-p', '36601'];
+
+  test.each<ProgramName>(['tcpcopy', 'intercept'])('%s: no privilege', async (name) => {
+    const args = name === 'tcpcopy' ? tcpcopyArgs(lab) : interceptArgs({ intercept: other });
+    const line = typed(name, args);
+    const result = await lab.exec(
+      HOST[name],
+      'sh',
+      ['-c', `exec setpriv --bounding-set -net_raw -- ${line}`],
+      { env: commandEnvironment(lab), mayFail: true, timeout: PATIENCE },
+    );
+    expectRefusal(result, /CAP_NET_RAW/, /setcap|root/);
+  });
+
+  test.each<ProgramName>(['tcpcopy', 'intercept'])(
+    '%s: a log that cannot be opened',
+    async (name) => {
+      const log = ['-l', '/nonexistent/folder/some.log'];
+      const args =
+        name === 'tcpcopy'
+          ? tcpcopyArgs(lab, { tcpcopy: log })
+          : interceptArgs({ intercept: [...other, ...log] });
+      expectRefusal(await start(name, args), /\/nonexistent\/folder\/some\.log/);
+    },
+  );
+
+  test.each<ProgramName>(['tcpcopy', 'intercept'])('%s: -F does not compile', async (name) => {
+    const filter = 'tcp and nonsense (';
+    const args =
+      name === 'tcpcopy'
+        ? [...tcpcopyArgs(lab), '-F', filter]
+        : interceptArgs({ filter, intercept: other });
+    expectRefusal(await start(name, args), /-F/, /nonsense/);
+  });
+
+  test.each<ProgramName>(['tcpcopy', 'intercept'])('%s: -F without libpcap', async (name) => {
+    const args =
+      name === 'tcpcopy'
+        ? [...tcpcopyArgs(lab), '-F', 'tcp dst port 80']
+        : interceptArgs({ intercept: other });
+    expectRefusal(await start(name, args, WITHOUT_LIBPCAP), /libpcap/, /-F/);
+  });
+});
+
+describe('good starts', () => {
+  test('plain copying needs no libpcap', async () => {
+    const env = commandEnvironment(lab);
+    const line = `${WITHOUT_LIBPCAP} exec ${typed('tcpcopy', tcpcopyArgs(lab))}`;
+    const child = lab.spawn('online', 'tcpcopy without libpcap', 'sh', ['-c', line], { env });
+    await child.waitFor(/tcpcopy: ready/);
+    expect(await child.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  test.each<ProgramName>(['tcpcopy', 'intercept'])('%s -h and -v', async (name) => {
+    for (const option of ['-h', '-v']) {
+      const result = launchProgram(lab, name, [option]);
+      expect((await result.child.ended).code).toBe(0);
+      expect(result.child.stdout).toContain(name);
+    }
+  });
+});
