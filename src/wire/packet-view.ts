@@ -28,6 +28,21 @@ export const PacketError = {
 } as const;
 export type PacketError = (typeof PacketError)[keyof typeof PacketError];
 
+/** For people, to follow "not usable, …". */
+export const PACKET_ERROR_TEXT: Readonly<Record<PacketError, string>> = {
+  [PacketError.none]: 'nothing wrong',
+  [PacketError.truncated]: 'shorter than its headers claim',
+  [PacketError.badVersion]: 'neither IPv4 nor IPv6',
+  [PacketError.badIpHeaderLength]: 'impossible IPv4 header length',
+  [PacketError.badTotalLength]: 'IP length shorter than the headers',
+  [PacketError.fragment]: 'a fragment',
+  [PacketError.notTcp]: 'not TCP',
+  [PacketError.badExtensionHeader]: 'impossible IPv6 extension headers',
+  [PacketError.badDataOffset]: 'impossible TCP header length',
+  [PacketError.badFlags]: 'impossible TCP flags',
+  [PacketError.cutByCapture]: 'cut by the capture',
+};
+
 /** IPv6 extension headers that are walked before a packet is given up; RFC 8504 §5.3 lets a node set such a limit. */
 const MAX_EXTENSION_HEADERS = 8;
 
