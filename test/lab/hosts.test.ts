@@ -69,10 +69,11 @@ describe('the sandbox', () => {
       const script = 'ip netns add left-behind && echo made && sleep 4711 & sleep 4711';
       const child = new Child('sandbox', 'sh', ['scripts/sandbox.sh', 'sh', '-c', script]);
       await child.waitFor(/made/);
-      expectsleepers().toBe(2);
+      for (let i = 0; i < 100 && sleepers() < 2; i++) await sleep(20);
+      expect(sleepers()).toBe(2);
       await child.stop(signal);
       for (let i = 0; i < 100 && sleepers() > 0; i++) await sleep(20);
-      expectsleepers().toBe(0);
+      expect(sleepers()).toBe(0);
       expect((await run('ip', ['netns', 'list'])).stdout).not.toContain('left-behind');
     },
   );
