@@ -63,7 +63,9 @@ function sizeWanted(url: string): number {
 }
 
 function answer(response: ServerResponse, size: number): void {
-  response.setHeader('Content-Length', size);
+  // A date a response and a map of headers cost a fifth of such a short request.
+  response.sendDate = false;
+  response.writeHead(200, ['Content-Length', String(size)]);
   if (size <= PATTERN.length) {
     response.end(PATTERN.subarray(0, size));
     return;
