@@ -1,0 +1,178 @@
+import type { Random } from '../base/random.ts';
+import { type Seq, seqAdd } from '../base/seq.ts';
+import type { Duration, Instant } from '../base/time.ts';
+import type { SessionContext } from '../session/context.ts';
+import type { CopyEndpoints, SynTemplate } from '../session/state.ts';
+import { Verdict } from '../session/verdict.ts';
+import { IpAddress } from '../wire/address.ts';
+import type { PacketView } from '../wire/packet-view.ts';
+import { SYN } from '../wire/tcp.ts';
+import type { ClientAddresses } from './client-addresses.ts';
+import { Copy } from './copy.ts';
+import type { CopyTable } from './copy-table.ts';
+import type { Ledger } from './ledger.ts';
+import { selector } from './sampling.ts';
+import type { Transfer } from './transfers.ts';
+
+/** A synthesised SYN's hop limit and window: those of a Linux client. */
+const SYNTHESISED_TTL = 64;
+const SYNTHESISED_WINDOW = 65_535;
+/** A client whose handshake was not captured counts as this far away: near, but not on the same machine. */
+const JOINED_RTT = 1000 as Duration;
+const LOOPBACK_NETWORK = 127;
+
+export interface AdmissionConfig {
+  readonly transfers: readonly Transfer[];
+  /** -c, by family; undefined: the clients keep their addresses. */
+  readonly clientAddresses: {
+    readonly v4: ClientAddresses | undefined;
+    readonly v6: ClientAddresses | undefined;
+  };
+  /** -r; 0: all. */
+  readonly percentage: number;
+  /** -O: never join a connection after its SYN. */
+  readonly onlyFromSyn: boolean;
+  /** Some target is 127.0.0.1: only clients on this host can be copied. */
+  readonly localhostOnly: boolean;
+  readonly maxCopies: number;
+}
+
+/** Which captured connections are copied, and as whom. */
+export class Admission {
+  readonly #config: AdmissionConfig;
+  readonly #context: SessionContext;
+  readonly #random: Random;
+  /** The online server has few addresses: each is made once. */
+  readonly #online: IpAddress[] = [];
+
+  constructor(config: AdmissionConfig, context: SessionContext, random: Random) {
+    this.#config = config;
+    this.#context = context;
+    this.#random = random;
+  }
+
+  /** A copy of the connection that `p`, a SYN or a packet of an unknown connection, belongs to; or why there is none. */
+  admit(
+    now: Instant,
+    p: PacketView,
+    transfer: Transfer,
+    copies: CopyTable,
+    ledger: Ledger,
+  ): Copy | Verdict {
+    const isSyn = (p.flags & SYN) !== 0;
+    const replacement = this.#replacement(p);
+    if (!this.#isSampled(p, replacement)) {
+      if (isSyn) {
+        ledger.connections++;
+        ledger.notSampled++;
+      }
+      return Verdict.notSampled;
+    }
+    if (!isSyn && (p.payloadLength === 0 || this.#config.onlyFromSyn)) return Verdict.stray;
+    if (this.#breaksLoopbackRule(p, replacement)) return Verdict.loopback;
+    ledger.connections++;
+    if (!isSyn) ledger.joined++;
+    const refusal = this.#refusal(p, transfer, replacement, copies);
+    if (typeof refusal !== 'number') return this.#begin(now, p, refusal, isSyn);
+    ledger.notBegun++;
+    return refusal;
+  }
+
+  #replacement(p: PacketView): IpAddress | undefined {
+    const { v4, v6 } = this.#config.clientAddresses;
+    return (p.family === 4 ? v4 : v6)?.replace(p);
+  }
+
+  #isSampled(p: PacketView, as: IpAddress | undefined): boolean {
+    const { percentage } = this.#config;
+    if (percentage === 0 || percentage >= 100) return true;
+    const sel = as
+      ? selector(as.w0, as.w1, as.w2, as.w3, p.sourcePort)
+      : selector(p.src0, p.src1, p.src2, p.src3, p.sourcePort);
+    return sel < percentage;
+  }
+
+  /** 127.0.0.1 cannot be routed to another host, and only 127.0.0.1 can be answered by a target there. */
+  #breaksLoopbackRule(p: PacketView, as: IpAddress | undefined): boolean {
+    const word = as ? as.w3 : p.src3;
+    const isLoopback = p.family === 4 && word >>> 24 === LOOPBACK_NETWORK;
+    return isLoopback !== this.#config.localhostOnly;
+  }
+
+  /** The ends of the copy, or why there can be none. */
+  #refusal(
+    p: PacketView,
+    transfer: Transfer,
+    replacement: IpAddress | undefined,
+    copies: CopyTable,
+  ): CopyEndpoints | Verdict {
+    if (copies.size >= this.#config.maxCopies) return Verdict.overLimit;
+    const ends: CopyEndpoints = {
+      source: replacement ?? new IpAddress(p.src0, p.src1, p.src2, p.src3),
+      sourcePort: p.sourcePort,
+      target: transfer.target,
+      targetPort: transfer.targetPort,
+      path: transfer.path,
+    };
+    const former = copies.findByEnds(ends);
+    return former !== undefined && !former.hasEnded ? Verdict.tupleInUse : ends;
+  }
+
+  #begin(now: Instant, p: PacketView, ends: CopyEndpoints, isSyn: boolean): Copy {
+    const captured = {
+      client: this.#clientAddress(p, ends.source),
+      clientPort: p.sourcePort,
+      online: this.#onlineAddress(p),
+      onlinePort: p.destinationPort,
+    };
+    const syn = isSyn ? this.#capturedSyn(p) : this.#synthesisedSyn(seqAdd(p.seq, -1));
+    const ipId = this.#random.uint32() & 0xffff;
+    const copy = new Copy(this.#context, captured, ends, syn, now, ipId);
+    copy.lifeAt = (now + this.#context.config.handshakeTimeout) as Instant;
+    if (!isSyn) copy.clientRtt = JOINED_RTT;
+    return copy;
+  }
+
+  #capturedSyn(p: PacketView): SynTemplate {
+    const { options } = this.#context;
+    options.parse(p.memory as NonNullable<typeof p.memory>, p.optionsOffset, p.optionsLength);
+    return {
+      iss: p.seq,
+      window: p.window,
+      ttl: p.ttl,
+      trafficClass: p.trafficClass,
+      mss: options.mss,
+      windowScale: options.windowScale,
+      sackPermitted: options.sackPermitted,
+      tsval: options.hasTimestamps ? options.tsval : undefined,
+      captured: true,
+    };
+  }
+
+  #synthesisedSyn(iss: Seq): SynTemplate {
+    return {
+      iss,
+      window: SYNTHESISED_WINDOW,
+      ttl: SYNTHESISED_TTL,
+      trafficClass: 0,
+      mss: this.#context.config.synthesisedMss,
+      windowScale: -1,
+      sackPermitted: false,
+      tsval: undefined,
+      captured: false,
+    };
+  }
+
+  #clientAddress(p: PacketView, source: IpAddress): IpAddress {
+    const client = new IpAddress(p.src0, p.src1, p.src2, p.src3);
+    return client.equals(source) ? source : client;
+  }
+
+  #onlineAddress(p: PacketView): IpAddress {
+    const address = new IpAddress(p.dst0, p.dst1, p.dst2, p.dst3);
+    const known = this.#online.find((a) => a.equals(address));
+    if (known) return known;
+    this.#online.push(address);
+    return address;
+  }
+}

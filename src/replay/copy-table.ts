@@ -1,0 +1,75 @@
+import { FlowKey, FlowTable } from '../base/flow-table.ts';
+import type { PacketView } from '../wire/packet-view.ts';
+import type { Copy } from './copy.ts';
+import type { CopyEndpoints } from '../session/state.ts';
+
+/** All copies, found by the connection they copy and by the connection they make. */
+export class CopyTable {
+  readonly #byCaptured: FlowTable<Copy>;
+  readonly #byCopy: FlowTable<Copy>;
+  readonly #key = new FlowKey();
+
+  /** `secret`: see `FlowTable`. */
+  constructor(secret: number) {
+    this.#byCaptured = new FlowTable(secret);
+    this.#byCopy = new FlowTable(secret ^ 0x5bd1e995);
+  }
+
+  get size(): number {
+    return this.#byCopy.size;
+  }
+
+  /** The copy of the connection that a captured packet of the client belongs to. */
+  findByClientPacket(p: PacketView): Copy | undefined {
+    const key = this.#key;
+    key.setAddress(0, p.src0, p.src1, p.src2, p.src3);
+    key.setAddress(4, p.dst0, p.dst1, p.dst2, p.dst3);
+    key.setPorts(p.sourcePort, p.destinationPort);
+    return this.#byCaptured.find(key);
+  }
+
+  /** The copy that a segment of the target is meant for. */
+  findByTargetPacket(p: PacketView): Copy | undefined {
+    const key = this.#key;
+    key.setAddress(0, p.dst0, p.dst1, p.dst2, p.dst3);
+    key.setAddress(4, p.src0, p.src1, p.src2, p.src3);
+    key.setPorts(p.destinationPort, p.sourcePort);
+    return this.#byCopy.find(key);
+  }
+
+  /** The copy that comes from this address and port and goes to this target. */
+  findByEnds(ends: CopyEndpoints): Copy | undefined {
+    return this.#byCopy.find(this.#copyKey(ends));
+  }
+
+  add(copy: Copy): void {
+    this.#byCaptured.set(this.#capturedKey(copy), copy);
+    this.#byCopy.set(this.#copyKey(copy.ends), copy);
+  }
+
+  remove(copy: Copy): void {
+    this.#byCaptured.delete(this.#capturedKey(copy));
+    this.#byCopy.delete(this.#copyKey(copy.ends));
+  }
+
+  forEach(visit: (copy: Copy) => void): void {
+    this.#byCopy.forEach(visit);
+  }
+
+  #capturedKey(copy: Copy): FlowKey {
+    const { client, clientPort, online, onlinePort } = copy.captured;
+    const key = this.#key;
+    key.setAddress(0, client.w0, client.w1, client.w2, client.w3);
+    key.setAddress(4, online.w0, online.w1, online.w2, online.w3);
+    key.setPorts(clientPort, onlinePort);
+    return key;
+  }
+
+  #copyKey({ source, sourcePort, target, targetPort }: CopyEndpoints): FlowKey {
+    const key = this.#key;
+    key.setAddress(0, source.w0, source.w1, source.w2, source.w3);
+    key.setAddress(4, target.w0, target.w1, target.w2, target.w3);
+    key.setPorts(sourcePort, targetPort);
+    return key;
+  }
+}

@@ -1,0 +1,67 @@
+import type { Instant } from '../base/time.ts';
+import type { SessionContext } from '../session/context.ts';
+import { Session } from '../session/session.ts';
+import type { CopyEndpoints, SynTemplate } from '../session/state.ts';
+import type { IpAddress } from '../wire/address.ts';
+
+/** Both ends of the captured connection. */
+export interface CapturedEndpoints {
+  readonly client: IpAddress;
+  readonly clientPort: number;
+  readonly online: IpAddress;
+  readonly onlinePort: number;
+}
+
+/** A session, the captured connection that it copies, and its place in the replayer's lists. */
+export class Copy extends Session {
+  readonly captured: CapturedEndpoints;
+  /** The next copy that has something to do; see `ReadyList`. */
+  nextReady: Copy | null = null;
+  isReady = false;
+  /** What the registrar wants to hear when the route is given up. */
+  routeSlot = -1;
+  /** Its outcome is in the ledger. */
+  isCounted = false;
+  /** Out of the tables: another copy may have its tuple. */
+  isDetached = false;
+
+  constructor(
+    context: SessionContext,
+    captured: CapturedEndpoints,
+    ends: CopyEndpoints,
+    syn: SynTemplate,
+    now: Instant,
+    ipId: number,
+  ) {
+    super(context, ends, syn, now, ipId);
+    this.captured = captured;
+  }
+}
+
+/** Copies that have something to do, each once, first come first served; linked through the copies themselves. */
+export class ReadyList {
+  #first: Copy | null = null;
+  #last: Copy | null = null;
+
+  get first(): Copy | null {
+    return this.#first;
+  }
+
+  add(copy: Copy): void {
+    if (copy.isReady) return;
+    copy.isReady = true;
+    if (this.#last === null) this.#first = copy;
+    else this.#last.nextReady = copy;
+    this.#last = copy;
+  }
+
+  take(): Copy | null {
+    const copy = this.#first;
+    if (copy === null) return null;
+    this.#first = copy.nextReady;
+    if (this.#first === null) this.#last = null;
+    copy.nextReady = null;
+    copy.isReady = false;
+    return copy;
+  }
+}

@@ -1,0 +1,47 @@
+import { OUTCOME_NAMES } from '../session/outcome.ts';
+import type { Verdict } from '../session/verdict.ts';
+import { VERDICT_NAMES } from '../session/verdict.ts';
+import { PacketError } from '../wire/packet-view.ts';
+
+/**
+ * What became of everything that was captured. Two sums hold at any time: the packets captured are those of all packet errors
+ * and verdicts together, and the connections seen are those not begun, those going on and those of all outcomes together.
+ */
+export class Ledger {
+  /** Packets that the capture delivered. */
+  captured = 0;
+  readonly packetErrors: Float64Array = new Float64Array(Object.keys(PacketError).length);
+  readonly verdicts: Float64Array = new Float64Array(VERDICT_NAMES.length);
+
+  /** Connections whose SYN was captured, or that were joined later. */
+  connections = 0;
+  /** Of these, joined after their SYN. */
+  joined = 0;
+  /** Of these, left to -r. */
+  notSampled = 0;
+  /** Of these, not begun because a limit was met or the copy's address was in use. */
+  notBegun = 0;
+  /** Ended, by outcome. */
+  readonly outcomes: Float64Array = new Float64Array(OUTCOME_NAMES.length);
+
+  /** Response headers for no copy that lives. */
+  unknownResponses = 0;
+  /** Response headers that could not be read. */
+  malformedResponses = 0;
+
+  countError(error: PacketError): void {
+    this.packetErrors[error] = (this.packetErrors[error] as number) + 1;
+  }
+
+  countVerdict(verdict: Verdict): void {
+    this.verdicts[verdict] = (this.verdicts[verdict] as number) + 1;
+  }
+
+  countOutcome(outcome: number): void {
+    this.outcomes[outcome] = (this.outcomes[outcome] as number) + 1;
+  }
+
+  verdict(verdict: Verdict): number {
+    return this.verdicts[verdict] as number;
+  }
+}

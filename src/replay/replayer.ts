@@ -1,0 +1,215 @@
+import { DeadlineQueue } from '../base/deadline-queue.ts';
+import type { Memory } from '../base/memory.ts';
+import type { Random } from '../base/random.ts';
+import { seqAdd, seqAfter } from '../base/seq.ts';
+import { SlabPool } from '../base/slab-pool.ts';
+import type { Instant } from '../base/time.ts';
+import type { PacketSink } from '../ports/packet-sink.ts';
+import type { CapturedPacket, ChecksumState } from '../ports/packet-source.ts';
+import type { RouteRegistrar } from '../ports/route-registrar.ts';
+import { type SessionConfig, SessionContext } from '../session/context.ts';
+import { Outcome } from '../session/outcome.ts';
+import { Verdict } from '../session/verdict.ts';
+import { SegmentStore } from '../tcp/segment-store.ts';
+import { PacketError, PacketView } from '../wire/packet-view.ts';
+import { ACK, SYN } from '../wire/tcp.ts';
+import { Admission, type AdmissionConfig } from './admission.ts';
+import { type Copy, ReadyList } from './copy.ts';
+import { CopyTable } from './copy-table.ts';
+import { Ledger } from './ledger.ts';
+import { TransferTable } from './transfers.ts';
+
+/** Octets at most that the header of a response takes: the message of protocol version 6. */
+const HEADER_LENGTH = 64;
+/** What an IPv4 total length can say; the header alone has come, so nothing shorter would be right. */
+const MAX_PACKET = 0xffff;
+
+export interface ReplayerConfig extends AdmissionConfig {
+  readonly session: SessionConfig;
+  /** Octets of captured payload held in all. */
+  readonly maxPayload: number;
+}
+
+/**
+ * The core of tcpcopy: captured packets and response headers in, packets for the targets out. No I/O, no clock, no randomness
+ * of its own. After every `handle…` or command call `poll`, then `pollTimeout`; `now` never goes back.
+ */
+export class Replayer {
+  readonly ledger: Ledger = new Ledger();
+  readonly context: SessionContext;
+  readonly transfers: TransferTable;
+  readonly #admission: Admission;
+  readonly #copies: CopyTable;
+  readonly #ready = new ReadyList();
+  readonly #deadlines = new DeadlineQueue<Copy>();
+  readonly #view = new PacketView();
+
+  constructor(config: ReplayerConfig, random: Random) {
+    this.transfers = new TransferTable(config.transfers);
+    const pool = new SlabPool(config.maxPayload);
+    this.context = new SessionContext(config.session, new SegmentStore(), pool);
+    this.#copies = new CopyTable(random.uint32());
+    this.#admission = new Admission(config, this.context, random);
+  }
+
+  /** Copies in the table, those included that have ended and linger. */
+  get size(): number {
+    return this.#copies.size;
+  }
+
+  handleClientPacket(now: Instant, packet: CapturedPacket): void {
+    this.ledger.captured++;
+    const view = this.#view;
+    const error = view.parse(packet.memory, packet.offset, packet.length, packet.wireLength);
+    if (error !== PacketError.none) this.ledger.countError(error);
+    else this.ledger.countVerdict(this.#judge(now, view, packet.checksum));
+  }
+
+  /** The IP and TCP header of a target's segment, `HEADER_LENGTH` octets at `offset`, zero padded. */
+  handleTargetHeader(now: Instant, memory: Memory, offset: number): void {
+    const view = this.#view;
+    const error = view.parse(memory, offset, HEADER_LENGTH, MAX_PACKET);
+    if (error !== PacketError.none && error !== PacketError.cutByCapture) {
+      this.ledger.malformedResponses++;
+      return;
+    }
+    const copy = this.#copies.findByTargetPacket(view);
+    if (copy === undefined) {
+      this.ledger.unknownResponses++;
+      return;
+    }
+    try {
+      copy.handleTargetHeader(now, view);
+    } catch (fault) {
+      this.#contain(now, copy, fault);
+    }
+    this.#ready.add(copy);
+  }
+
+  handleTimeout(now: Instant): void {
+    for (let c = this.#deadlines.popDue(now); c !== undefined; c = this.#deadlines.popDue(now)) {
+      c.handleTimeout(now);
+      this.#ready.add(c);
+    }
+  }
+
+  /** When `handleTimeout` must be called next, or `NEVER`. */
+  pollTimeout(): Instant {
+    return this.#deadlines.next;
+  }
+
+  /** Registers routes, then sends what is due: a route is on its way before the SYN that needs it. */
+  poll(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
+    if (this.#ready.first === null) return;
+    for (let c: Copy | null = this.#ready.first; c !== null; c = c.nextReady) {
+      this.#updateRoute(now, c, registrar);
+    }
+    registrar.flush();
+    for (let c = this.#ready.take(); c !== null; c = this.#ready.take()) {
+      c.pollTransmit(now, sink);
+      this.#settle(c);
+    }
+    sink.flush();
+  }
+
+  /** Ends every copy with a reset; call `poll` once more to send them. */
+  stop(now: Instant): void {
+    this.#copies.forEach((copy) => {
+      if (copy.hasEnded) return;
+      copy.stop(now, Outcome.stopped);
+      this.#ready.add(copy);
+    });
+  }
+
+  /** The first fault of ours that was contained, for the log. */
+  fault: unknown = undefined;
+
+  #judge(now: Instant, p: PacketView, checksum: ChecksumState): Verdict {
+    const transfer = this.transfers.match(p);
+    if (transfer === undefined) return Verdict.unmatched;
+    let copy = this.#copies.findByClientPacket(p);
+    if ((p.flags & (SYN | ACK)) === SYN) {
+      if (copy?.syn.captured && copy.syn.iss === p.seq) return Verdict.synAgain;
+      if (copy !== undefined) this.#replace(now, copy);
+      copy = undefined;
+    } else if (copy?.hasEnded) {
+      if (!this.#goesOn(copy, p)) return Verdict.afterEnd;
+      this.#detach(copy);
+      copy = undefined;
+    }
+    if (copy !== undefined) return this.#feed(now, copy, p, checksum);
+    const admitted = this.#admission.admit(now, p, transfer, this.#copies, this.ledger);
+    if (typeof admitted === 'number') return admitted;
+    return this.#begin(now, admitted, p, checksum);
+  }
+
+  #begin(now: Instant, copy: Copy, p: PacketView, checksum: ChecksumState): Verdict {
+    const former = this.#copies.findByEnds(copy.ends);
+    if (former !== undefined) this.#detach(former);
+    this.#copies.add(copy);
+    this.#ready.add(copy);
+    if ((p.flags & SYN) === 0) return this.#feed(now, copy, p, checksum);
+    if (p.payloadLength > 0) {
+      // Fast Open: what the SYN carried follows it as ordinary data.
+      p.seq = seqAdd(p.seq, 1);
+      p.flags &= ~SYN;
+      this.#feed(now, copy, p, checksum);
+    }
+    return Verdict.syn;
+  }
+
+  #feed(now: Instant, copy: Copy, p: PacketView, checksum: ChecksumState): Verdict {
+    this.#ready.add(copy);
+    try {
+      return copy.handleClientPacket(now, p, checksum);
+    } catch (fault) {
+      this.#contain(now, copy, fault);
+      return Verdict.data;
+    }
+  }
+
+  /** Whether a packet of a connection whose copy has ended carries data that the copy never saw, worth a copy of its own. */
+  #goesOn(copy: Copy, p: PacketView): boolean {
+    if (p.payloadLength === 0 || copy.outcome === Outcome.refused) return false;
+    return !copy.finCaptured && seqAfter(seqAdd(p.seq, p.payloadLength), copy.queue.end);
+  }
+
+  #replace(now: Instant, copy: Copy): void {
+    copy.stop(now, Outcome.replaced);
+    this.#ready.add(copy);
+    this.#detach(copy);
+  }
+
+  /** A fault of ours ends one copy, not the process. */
+  #contain(now: Instant, copy: Copy, fault: unknown): void {
+    this.fault ??= fault;
+    copy.stop(now, Outcome.internalError);
+  }
+
+  #updateRoute(now: Instant, copy: Copy, registrar: RouteRegistrar): void {
+    if (copy.isDetached) return;
+    if (copy.isFinished) registrar.unregister(copy.ends, copy.routeSlot);
+    else if (copy.routeDue && !copy.hasEnded) {
+      copy.routeDue = false;
+      copy.routeSlot = registrar.register(copy.ends);
+      if (copy.routeSlot < 0) copy.abandon(now, Outcome.unregistered);
+    }
+  }
+
+  /** Books what has become of a copy, and when it must be looked at again. */
+  #settle(copy: Copy): void {
+    if (copy.hasEnded && !copy.isCounted) {
+      copy.isCounted = true;
+      this.ledger.countOutcome(copy.outcome);
+    }
+    if (copy.isDetached) return;
+    if (copy.isFinished) this.#detach(copy);
+    else this.#deadlines.schedule(copy, copy.pollTimeout());
+  }
+
+  #detach(copy: Copy): void {
+    copy.isDetached = true;
+    this.#copies.remove(copy);
+    this.#deadlines.remove(copy);
+  }
+}

@@ -1,0 +1,42 @@
+import type { TargetPath } from '../session/state.ts';
+import type { IpAddress } from '../wire/address.ts';
+import type { PacketView } from '../wire/packet-view.ts';
+
+/** One pair of -x: what is sent to `port` of the online server goes to `targetPort` of the target. */
+export interface Transfer {
+  /** Undefined: any address of the online server. */
+  readonly address: IpAddress | undefined;
+  readonly port: number;
+  readonly target: IpAddress;
+  readonly targetPort: number;
+  readonly path: TargetPath;
+}
+
+/** The pairs of -x by port, first match in the order given. */
+export class TransferTable {
+  readonly all: readonly Transfer[];
+  readonly #byPort = new Map<number, Transfer[]>();
+
+  constructor(transfers: readonly Transfer[]) {
+    this.all = transfers;
+    for (const transfer of transfers) {
+      const same = this.#byPort.get(transfer.port);
+      if (same) same.push(transfer);
+      else this.#byPort.set(transfer.port, [transfer]);
+    }
+  }
+
+  /** The pair that a captured packet belongs to. A target of the other family cannot take it. */
+  match(p: PacketView): Transfer | undefined {
+    const candidates = this.#byPort.get(p.destinationPort);
+    if (candidates === undefined) return undefined;
+    for (let i = 0; i < candidates.length; i++) {
+      const transfer = candidates[i] as Transfer;
+      if (transfer.target.family === p.family && isAddress(transfer.address, p)) return transfer;
+    }
+    return undefined;
+  }
+}
+
+const isAddress = (a: IpAddress | undefined, p: PacketView): boolean =>
+  a === undefined || (a.w3 === p.dst3 && a.w2 === p.dst2 && a.w1 === p.dst1 && a.w0 === p.dst0);

@@ -1,0 +1,112 @@
+import type { Memory } from '../base/memory.ts';
+import type { Instant } from '../base/time.ts';
+import type { Log } from '../ports/log.ts';
+import type { PacketSink } from '../ports/packet-sink.ts';
+import type { CapturedPacket, PacketHandler, PacketSource } from '../ports/packet-source.ts';
+import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
+import type { Replayer } from '../replay/replayer.ts';
+import type { InterceptLinks, LinkEvents } from './intercept-links.ts';
+
+/** Packets of one system call. */
+const BATCH = 64;
+/**
+ * Batches of one wake-up: what has been captured is sent before more is read, and responses and timers get their turn, so a
+ * flood of packets delays them by a few milliseconds at most.
+ */
+const BATCHES_PER_WAKE_UP = 4;
+
+export interface CopierParts {
+  readonly replayer: Replayer;
+  readonly source: PacketSource & Watchable;
+  readonly sink: PacketSink;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Makes the timer that calls back when the replayer's deadline has come. */
+  readonly openTimer: (callback: () => void) => WakeTimer;
+}
+
+/** The loop of tcpcopy: takes what has happened to the replayer, and what the replayer wants done to the network. */
+export class Copier implements PacketHandler, LinkEvents {
+  readonly #parts: CopierParts;
+  readonly #timer: WakeTimer;
+  #links: InterceptLinks | undefined;
+  #now: Instant;
+  #reportedFault = false;
+  readonly #onStranded: () => void;
+
+  /** `onStranded` is called when the last connection to an intercept is gone: nothing can be copied any more. */
+  constructor(parts: CopierParts, onStranded: () => void) {
+    this.#parts = parts;
+    this.#onStranded = onStranded;
+    this.#now = parts.clock.now();
+    this.#timer = parts.openTimer(() => this.#handleTimer());
+  }
+
+  /** Begins to copy. */
+  start(links: InterceptLinks): void {
+    this.#links = links;
+    this.#parts.source.onReadable(() => this.#handleReadable());
+  }
+
+  /** Resets every open copy at its target and lets go of everything. */
+  stop(): void {
+    const { replayer, clock, source } = this.#parts;
+    source.close();
+    this.#now = clock.now();
+    replayer.stop(this.#now);
+    this.#drain();
+    this.#timer.close();
+    this.#links?.close();
+  }
+
+  handlePacket(packet: CapturedPacket): void {
+    this.#parts.replayer.handleClientPacket(this.#now, packet);
+  }
+
+  handleResponse(memory: Memory, offset: number): void {
+    this.#parts.replayer.handleTargetHeader(this.#now, memory, offset);
+  }
+
+  handleResponsesRead(): void {
+    this.#now = this.#parts.clock.now();
+    this.#drain();
+  }
+
+  handleLinkLost(peer: string, reason: string, left: number): void {
+    const { log } = this.#parts;
+    log.warn(`Lost a connection to intercept ${peer}: ${reason}; ${left} left`);
+    if (left === 0) this.#onStranded();
+  }
+
+  #handleReadable(): void {
+    const { source, clock } = this.#parts;
+    for (let i = 0; i < BATCHES_PER_WAKE_UP; i++) {
+      this.#now = clock.now();
+      const count = source.receive(this, BATCH);
+      if (count > 0) this.#drain();
+      if (count < BATCH) return;
+    }
+  }
+
+  #handleTimer(): void {
+    this.#now = this.#parts.clock.now();
+    this.#parts.replayer.handleTimeout(this.#now);
+    this.#drain();
+  }
+
+  #drain(): void {
+    const { replayer, sink } = this.#parts;
+    if (this.#links === undefined) return;
+    replayer.poll(this.#now, this.#links, sink);
+    this.#timer.arm(replayer.pollTimeout());
+    if (replayer.fault !== undefined && !this.#reportedFault) this.#reportFault(replayer.fault);
+  }
+
+  #reportFault(fault: unknown): void {
+    this.#reportedFault = true;
+    const text = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
+    this.#parts.log.error(
+      `A fault of tcpcopy ended one copy; the others go on. Please report this: ${text}`,
+    );
+  }
+}

@@ -1,0 +1,111 @@
+import type { Memory } from '../base/memory.ts';
+import type { Instant } from '../base/time.ts';
+import type { FrameSink, Interceptor } from '../intercept/interceptor.ts';
+import type { Log } from '../ports/log.ts';
+import type { CapturedPacket, PacketHandler, PacketSource } from '../ports/packet-source.ts';
+import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
+import type { ByteStream } from '../ports/stream.ts';
+
+/** As in tcpcopy's loop: bounded, so that control messages get their turn. */
+const BATCH = 64;
+const BATCHES_PER_WAKE_UP = 4;
+
+export interface InterceptionParts {
+  readonly interceptor: Interceptor;
+  readonly source: PacketSource & Watchable;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly openTimer: (callback: () => void) => WakeTimer;
+}
+
+/** The loop of intercept. */
+export class Interception implements PacketHandler, FrameSink {
+  readonly #parts: InterceptionParts;
+  readonly #timer: WakeTimer;
+  readonly #streams = new Map<number, ByteStream>();
+  #nextConnection = 1;
+  #now: Instant;
+
+  constructor(parts: InterceptionParts) {
+    this.#parts = parts;
+    this.#now = parts.clock.now();
+    this.#timer = parts.openTimer(() => this.#handleTimer());
+  }
+
+  start(): void {
+    this.#parts.source.onReadable(() => this.#handleReadable());
+  }
+
+  stop(): void {
+    this.#parts.source.close();
+    this.#drain();
+    this.#timer.close();
+    for (const stream of this.#streams.values()) stream.close();
+    this.#streams.clear();
+  }
+
+  /** A tcpcopy has connected. */
+  accept(stream: ByteStream): void {
+    const { interceptor, log } = this.#parts;
+    const connection = this.#nextConnection++;
+    this.#streams.set(connection, stream);
+    interceptor.handleConnection(connection, stream.peer);
+    log.info(`tcpcopy connected from ${stream.peer}`);
+    stream.start({
+      handleData: (memory, length) => this.#handleControlData(connection, memory, length),
+      handleClose: (reason) => this.#handleClosed(connection, reason),
+    });
+  }
+
+  handlePacket(packet: CapturedPacket): void {
+    this.#parts.interceptor.handleResponse(this.#now, packet);
+  }
+
+  sendFrames(connection: number, memory: Memory, offset: number, length: number): boolean {
+    return this.#streams.get(connection)?.send(memory, offset, length) ?? false;
+  }
+
+  #handleControlData(connection: number, memory: Memory, length: number): void {
+    const { interceptor, clock } = this.#parts;
+    this.#now = clock.now();
+    if (!interceptor.handleControlData(this.#now, connection, memory, length)) {
+      this.#streams.get(connection)?.close();
+      this.#forget(connection);
+    }
+    this.#drain();
+  }
+
+  #handleClosed(connection: number, reason: string): void {
+    const stream = this.#streams.get(connection);
+    if (stream === undefined) return;
+    this.#parts.log.info(`tcpcopy at ${stream.peer} disconnected: ${reason}`);
+    this.#forget(connection);
+  }
+
+  #forget(connection: number): void {
+    this.#streams.delete(connection);
+    this.#parts.interceptor.handleDisconnect(connection);
+  }
+
+  #handleReadable(): void {
+    const { source, clock } = this.#parts;
+    for (let i = 0; i < BATCHES_PER_WAKE_UP; i++) {
+      this.#now = clock.now();
+      const count = source.receive(this, BATCH);
+      if (count > 0) this.#drain();
+      if (count < BATCH) return;
+    }
+  }
+
+  #handleTimer(): void {
+    this.#parts.interceptor.handleTimeout(this.#parts.clock.now());
+    this.#drain();
+  }
+
+  /** One write for each connection that got something in this wake-up. */
+  #drain(): void {
+    const { interceptor } = this.#parts;
+    interceptor.pollTransmit(this);
+    this.#timer.arm(interceptor.pollTimeout());
+  }
+}

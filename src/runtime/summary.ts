@@ -1,0 +1,88 @@
+import type { CaptureStatistics } from '../ports/packet-source.ts';
+import type { Ledger } from '../replay/ledger.ts';
+import type { Replayer } from '../replay/replayer.ts';
+import { OUTCOME_NAMES } from '../session/outcome.ts';
+import { VERDICT_NAMES } from '../session/verdict.ts';
+import { PACKET_ERROR_TEXT, type PacketError } from '../wire/packet-view.ts';
+
+/** What the sender reports. */
+export interface SendTotals {
+  readonly packets: number;
+  readonly octets: number;
+  /** By the name of the error. */
+  readonly errors: ReadonlyMap<string, number>;
+}
+
+const line = (label: string, value: number): string => `  ${label.padEnd(36)}${value}`;
+const nonZero = (label: string, value: number): string[] => (value > 0 ? [line(label, value)] : []);
+
+/** The account of a run of tcpcopy, as lines. Every captured packet and every connection stands in exactly one of them. */
+export function describeReplay(
+  replayer: Replayer,
+  capture: CaptureStatistics,
+  sent: SendTotals,
+): string[] {
+  const { ledger } = replayer;
+  return [
+    ...describePackets(ledger, capture),
+    ...describeConnections(ledger),
+    ...describeTarget(replayer, sent),
+  ];
+}
+
+function describePackets(ledger: Ledger, capture: CaptureStatistics): string[] {
+  const lines = [line('packets captured', ledger.captured).trimStart()];
+  VERDICT_NAMES.forEach((name, i) => lines.push(...nonZero(name, ledger.verdicts[i] as number)));
+  for (let error = 1; error < ledger.packetErrors.length; error++) {
+    const text = PACKET_ERROR_TEXT[error as PacketError];
+    lines.push(...nonZero(`not usable: ${text}`, ledger.packetErrors[error] as number));
+  }
+  if (capture.dropped > 0) {
+    lines.push(`packets lost before capture: ${capture.dropped} (the receive buffer was full)`);
+  }
+  return lines;
+}
+
+function describeConnections(ledger: Ledger): string[] {
+  const lines = [line('connections seen', ledger.connections).trimStart()];
+  lines.push(...nonZero('not sampled (-r)', ledger.notSampled));
+  lines.push(...nonZero('not begun (limit or address in use)', ledger.notBegun));
+  let ended = 0;
+  OUTCOME_NAMES.forEach((name, i) => {
+    const count = ledger.outcomes[i] as number;
+    ended += count;
+    lines.push(...nonZero(name, count));
+  });
+  const open = ledger.connections - ledger.notSampled - ledger.notBegun - ended;
+  lines.push(...nonZero('open', open));
+  if (ledger.joined > 0) lines.push(line('of these, joined after their start', ledger.joined));
+  return lines;
+}
+
+function describeTarget(replayer: Replayer, sent: SendTotals): string[] {
+  const { context, ledger } = replayer;
+  const c = context.counters;
+  const lines = [
+    line('packets sent to targets', sent.packets).trimStart(),
+    ...nonZero('with payload', c.sentData),
+    ...nonZero('SYN', c.sentSyn),
+    ...nonZero('FIN', c.sentFin),
+    ...nonZero('RST', c.sentRst),
+    ...nonZero('retransmitted', c.retransmitted),
+    ...nonZero('reconnections', c.reconnects),
+  ];
+  for (const [name, count] of sent.errors) lines.push(line(`refused by the kernel: ${name}`, count));
+  lines.push(
+    line('responses received', c.received).trimStart(),
+    ...nonZero('connections accepted', c.connected),
+    ...nonZero('with payload', c.receivedData),
+    ...nonZero('FIN', c.receivedFin),
+    ...nonZero('RST', c.receivedRst),
+    ...nonZero('repeated or out of window', c.receivedStale),
+    ...nonZero('out of order', c.receivedOutOfOrder),
+    ...nonZero('malformed options', c.receivedMalformed),
+  );
+  lines.push(...nonZero('responses for no copy', ledger.unknownResponses));
+  lines.push(...nonZero('responses not readable', ledger.malformedResponses));
+  return lines;
+}

@@ -1,0 +1,136 @@
+import { seqAdd, seqAfter } from '../base/seq.ts';
+import { addTime, type Duration, type Instant, NEVER } from '../base/time.ts';
+import { NONE } from '../tcp/send-queue.ts';
+import type { PacketView } from '../wire/packet-view.ts';
+import { RST } from '../wire/tcp.ts';
+import { Outcome } from './outcome.ts';
+import { isSendingOpen, Phase } from './phase.ts';
+import type { SessionState } from './state.ts';
+
+/** A pause of less than this before a reconnection would only meet the reset on its way. */
+const MIN_RECONNECT_PAUSE = 1000 as Duration;
+
+/** Ends the session with its outcome and lets go of what it holds; with `reset`, the target is told. It lingers to answer strays. */
+export function endSession(s: SessionState, now: Instant, outcome: Outcome, reset = false): void {
+  if (s.hasEnded) return;
+  s.outcome = outcome;
+  // Nothing was sent before the SYN, and a target that has not answered it may still be about to.
+  s.rstDue = reset && s.sndMax !== s.iss;
+  s.enter('end');
+  dropOutput(s);
+  s.lifeAt = addTime(now, s.context.config.lingerTime);
+}
+
+function dropOutput(s: SessionState): void {
+  s.queue.clear();
+  s.synDue = s.ackDue = s.handshakeAckDue = s.retransmitDue = s.probeDue = false;
+  s.rtxAt = s.ackAt = s.paceAt = s.gapAt = NEVER;
+  s.timedAt = NEVER;
+  s.ranges = null;
+}
+
+/** Our FIN has left for the first time. */
+export function noteFinSent(s: SessionState): void {
+  s.finSeq = seqAdd(s.sndMax, -1);
+  s.enter('finSent');
+}
+
+/** The target has acknowledged our FIN. */
+export function handleFinAcked(s: SessionState, now: Instant): void {
+  const { phase } = s;
+  if (phase !== Phase.finWait1 && phase !== Phase.closing && phase !== Phase.lastAck) return;
+  s.enter('finAcked');
+  if (phase === Phase.lastAck) completed(s, now);
+  else if (phase === Phase.closing) beginTimeWait(s, now);
+}
+
+/** The target's FIN has come in order. */
+export function handleTargetFin(s: SessionState, now: Instant): void {
+  s.ackDue = true;
+  s.context.counters.receivedFin++;
+  s.enter('finReceived');
+  if (s.phase === Phase.timeWait) beginTimeWait(s, now);
+  else if (s.phase === Phase.closeWait) {
+    if (hasUnsentData(s)) continueElsewhere(s, now);
+    else s.lifeAt = addTime(now, s.context.config.closeWaitTime);
+  }
+}
+
+/** The target has reset the connection. */
+export function handleTargetReset(s: SessionState, now: Instant): void {
+  if (s.phase === Phase.timeWait) return;
+  if (isSendingOpen(s.phase) && beginsRequest(s)) reconnect(s, now);
+  else endSession(s, now, Outcome.resetByTarget);
+}
+
+function beginTimeWait(s: SessionState, now: Instant): void {
+  s.outcome = Outcome.completed;
+  s.queue.clear();
+  s.rtxAt = s.paceAt = s.gapAt = NEVER;
+  s.lifeAt = addTime(now, s.context.config.lingerTime);
+}
+
+function completed(s: SessionState, now: Instant): void {
+  s.outcome = Outcome.completed;
+  dropOutput(s);
+  s.lifeAt = addTime(now, s.context.config.lingerTime);
+}
+
+/** Whether client data waits that was never sent; a FIN alone is none. */
+function hasUnsentData(s: SessionState): boolean {
+  const row = s.queue.cursor;
+  return row !== NONE && s.context.store.length(row) > 0 && seqAfter(s.queue.end, s.sndMax);
+}
+
+/** The target takes no more on this connection, and client data is left: on a new one, if it can be understood there. */
+export function continueElsewhere(s: SessionState, now: Instant): void {
+  if (beginsRequest(s)) reconnect(s, now);
+  else endSession(s, now, Outcome.closedByTarget, true);
+}
+
+/**
+ * Whether the first data that was never sent begins a request. The rest of a request that was sent in part would mean
+ * nothing on another connection, and one that was sent and not answered is not sent a second time.
+ */
+function beginsRequest(s: SessionState): boolean {
+  const { store } = s.context;
+  const row = s.queue.cursor;
+  if (row === NONE || store.length(row) === 0 || store.seq(row) !== s.sndMax) return false;
+  return !s.pacedAckKnown || seqAfter(store.ack(row), s.pacedAck);
+}
+
+/**
+ * Opens a new connection for client data that the target, having closed or reset this one, has not been sent. Only after
+ * progress: a target that takes nothing at all ends the session.
+ */
+function reconnect(s: SessionState, now: Instant): void {
+  const { counters } = s.context;
+  if (s.sndUna === seqAdd(s.iss, 1) && s.rcvNxt === seqAdd(s.irs, 1) && s.reconnects > 0) {
+    endSession(s, now, Outcome.resetByTarget, true);
+    return;
+  }
+  s.reconnects++;
+  counters.reconnects++;
+  s.rstDue = true;
+  s.queue.acknowledge(s.sndMax);
+  s.enter('reconnect');
+  s.rtxAt = s.ackAt = s.paceAt = s.timedAt = NEVER;
+  s.ackDue = s.handshakeAckDue = s.retransmitDue = s.probeDue = false;
+  s.finSeen = false;
+  s.ranges = null;
+  s.pacedAckKnown = false;
+  s.lifeAt = addTime(now, Math.max(s.clientRtt, MIN_RECONNECT_PAUSE) as Duration);
+}
+
+/** A segment of the target for a session that has ended and lingers. */
+export function handleAfterEnd(s: SessionState, p: PacketView): void {
+  if ((p.flags & RST) !== 0) return;
+  if (s.phase === Phase.timeWait) {
+    // RFC 9293 §3.10.7.4: the only thing that can arrive is the target's FIN again; acknowledge it.
+    if (p.segmentLength > 0) s.ackDue = true;
+    return;
+  }
+  if (s.outcome === Outcome.completed && p.segmentLength === 0) return;
+  s.answerRstDue = true;
+  s.answerRstSeq = p.ack;
+}

@@ -1,0 +1,73 @@
+import type { SlabPool } from '../base/slab-pool.ts';
+import type { Duration } from '../base/time.ts';
+import type { SegmentStore } from '../tcp/segment-store.ts';
+import { TcpOptions } from '../wire/tcp-options.ts';
+
+/** What holds for every session. */
+export interface SessionConfig {
+  /** MSS announced in a synthesised SYN (-D). */
+  readonly synthesisedMss: number;
+  /** Hold a request until the response to the previous one is complete (off with -W). */
+  readonly holdRequests: boolean;
+  /** -t: how long captured data may wait for a silent target. */
+  readonly sessionTimeout: Duration;
+  /** -k: how long an idle connection is kept. */
+  readonly keepAliveTimeout: Duration;
+  /** How long the target may take to answer a SYN, retransmissions included. */
+  readonly handshakeTimeout: Duration;
+  /** How long a hole in the captured data may stay open. */
+  readonly gapTimeout: Duration;
+  /** How long a session that has ended still answers stray segments of the target. */
+  readonly lingerTime: Duration;
+  /** How long a connection that the target closed waits for the client to close too. */
+  readonly closeWaitTime: Duration;
+  /** Captured pieces that one connection may hold. */
+  readonly maxSegments: number;
+}
+
+/** What sessions have done, as totals. Segments unless said otherwise. */
+export class SessionCounters {
+  /** Sent to the target, all kinds, retransmissions included. */
+  sent = 0;
+  /** Of these, with payload. */
+  sentData = 0;
+  /** Payload octets sent, retransmissions included. */
+  sentOctets = 0;
+  sentSyn = 0;
+  sentFin = 0;
+  sentRst = 0;
+  /** SYN and FIN retransmissions included. */
+  retransmitted = 0;
+  /** Connections opened again because the target closed while client data was left. */
+  reconnects = 0;
+  /** Connections that the target has accepted. */
+  connected = 0;
+  /** Responses matched to a session. */
+  received = 0;
+  receivedData = 0;
+  receivedOctets = 0;
+  receivedFin = 0;
+  receivedRst = 0;
+  /** Responses that came twice or lay outside the window. */
+  receivedStale = 0;
+  /** Responses that left a hole before them. */
+  receivedOutOfOrder = 0;
+  /** Responses with TCP options that do not parse. */
+  receivedMalformed = 0;
+}
+
+/** What all sessions of one replayer share. */
+export class SessionContext {
+  config: SessionConfig;
+  readonly store: SegmentStore;
+  readonly pool: SlabPool;
+  readonly counters: SessionCounters = new SessionCounters();
+  /** Scratch for the options of the segment in hand. */
+  readonly options: TcpOptions = new TcpOptions();
+
+  constructor(config: SessionConfig, store: SegmentStore, pool: SlabPool) {
+    this.config = config;
+    this.store = store;
+    this.pool = pool;
+  }
+}

@@ -1,0 +1,191 @@
+import type { Memory } from '../base/memory.ts';
+import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import { addTime, elapsed, type Instant, NEVER } from '../base/time.ts';
+import { ChecksumState } from '../ports/packet-source.ts';
+import { NONE } from '../tcp/send-queue.ts';
+import { copyAndSum, foldChecksum, sum16, wordSum } from '../wire/checksum.ts';
+import type { PacketView } from '../wire/packet-view.ts';
+import { ACK, FIN, IPPROTO_TCP, PSH, RST, URG } from '../wire/tcp.ts';
+import { continueElsewhere, endSession } from './closing.ts';
+import { Outcome } from './outcome.ts';
+import { Phase } from './phase.ts';
+import type { SessionState } from './state.ts';
+import { Verdict } from './verdict.ts';
+
+/** Payload octets of the largest piece; longer segments (BIG TCP) become several. */
+const MAX_PIECE = 65_536;
+/** Captured data further ahead than any window reaches belongs to no connection we know. */
+const MAX_JUMP = 1 << 24;
+
+/** A segment of the client, SYN excluded, of a session that has not ended. */
+export function handleClientSegment(
+  s: SessionState,
+  now: Instant,
+  p: PacketView,
+  checksum: ChecksumState,
+): Verdict {
+  if (s.clientRtt < 0) s.clientRtt = elapsed(s.synCapturedAt, now);
+  if ((p.flags & RST) !== 0) return handleClientReset(s, p);
+  if (p.payloadLength === 0 && (p.flags & FIN) === 0) {
+    notePureAck(s, p);
+    return Verdict.acknowledgement;
+  }
+  const before = s.queue.end;
+  const verdict = store(s, now, p, checksum);
+  watchGap(s, now);
+  if (
+    verdict === Verdict.data &&
+    !s.hasEnded &&
+    s.phase === Phase.closeWait &&
+    seqAfter(s.queue.end, before)
+  ) {
+    // New data after the target has closed can only go to a new connection.
+    continueElsewhere(s, now);
+  }
+  return verdict;
+}
+
+/** The first acknowledgement of a client is the point from which its answers are counted; later ones come with data. */
+function notePureAck(s: SessionState, p: PacketView): void {
+  if (s.pacedAckKnown) return;
+  s.pacedAck = p.ack;
+  s.pacedAckKnown = true;
+}
+
+/** A reset waits, like data, for its turn: behind what was captured. One without ACK does not tell what the client had seen. */
+function handleClientReset(s: SessionState, p: PacketView): Verdict {
+  s.resetCaptured = true;
+  s.resetAck = (p.flags & ACK) !== 0 ? p.ack : s.pacedAck;
+  return Verdict.reset;
+}
+
+function store(s: SessionState, now: Instant, p: PacketView, checksum: ChecksumState): Verdict {
+  const { queue } = s;
+  const end = seqAdd(p.seq, p.segmentLength);
+  if (!seqAfter(end, lowest(s))) return Verdict.retransmission;
+  const ahead = seqDiff(end, queue.end);
+  if (ahead > MAX_JUMP || (s.finCaptured && ahead > 0)) return Verdict.outOfWindow;
+  if (queue.segments >= s.context.config.maxSegments) {
+    endSession(s, now, Outcome.limit, true);
+    return Verdict.overLimit;
+  }
+  if (p.seq === queue.end && p.payloadLength <= MAX_PIECE) return storeInOrder(s, now, p, checksum);
+  if (checksum !== ChecksumState.partial && !isSound(p, payloadSum(p))) return Verdict.badChecksum;
+  return fillHoles(s, now, p, end);
+}
+
+/** Below this, everything has been acknowledged by the target and is forgotten. */
+const lowest = (s: SessionState): Seq => (s.queue.head === NONE ? s.queue.end : s.sndUna);
+
+/** The common case: the segment continues what is there. Copies and sums it in one pass, so that the check is free. */
+function storeInOrder(
+  s: SessionState,
+  now: Instant,
+  p: PacketView,
+  checksum: ChecksumState,
+): Verdict {
+  const { pool } = s.context;
+  let handle = NONE;
+  let sum = 0;
+  if (p.payloadLength > 0) {
+    handle = pool.take(p.payloadLength);
+    if (handle === NONE) return outOfMemory(s, now);
+    const at = pool.offsetOf(handle);
+    const memory = p.memory as Memory;
+    sum = copyAndSum(memory, p.payloadOffset, pool.memoryOf(handle), at, p.payloadLength);
+  }
+  if (checksum === ChecksumState.unknown && !isSound(p, sum)) {
+    if (handle !== NONE) pool.give(handle);
+    return Verdict.badChecksum;
+  }
+  s.queue.append(s.context.store.take(p.seq, p.payloadLength, keptFlags(p), p.ack, handle, sum));
+  if ((p.flags & FIN) !== 0) s.finCaptured = true;
+  return p.payloadLength > 0 ? Verdict.data : Verdict.fin;
+}
+
+/** Puts those octets of the segment that are not there yet into the holes that they fill. */
+function fillHoles(s: SessionState, now: Instant, p: PacketView, end: Seq): Verdict {
+  const { store } = s.context;
+  const { queue } = s;
+  const floor = lowest(s);
+  let at = seqBefore(p.seq, floor) ? floor : p.seq;
+  let previous = queue.lastBefore(at);
+  if (previous !== NONE && seqAfter(store.end(previous), at)) at = store.end(previous);
+  let added = 0;
+  while (seqBefore(at, end)) {
+    const next = previous === NONE ? queue.head : store.next(previous);
+    let until = next === NONE || seqBefore(end, store.seq(next)) ? end : store.seq(next);
+    if (seqDiff(until, at) > MAX_PIECE) until = seqAdd(at, MAX_PIECE);
+    if (seqBefore(at, until)) {
+      const row = storePart(s, p, at, until, end);
+      if (row === NONE) return outOfMemory(s, now);
+      queue.insertAfter(previous, row);
+      previous = row;
+      added++;
+      at = until;
+    } else {
+      previous = next;
+      at = store.end(next);
+    }
+  }
+  if (added === 0) return Verdict.retransmission;
+  if ((p.flags & FIN) !== 0) s.finCaptured = true;
+  return p.payloadLength > 0 ? Verdict.data : Verdict.fin;
+}
+
+/** A row for the octets `from` to `until` of the segment, which ends at `end`; the FIN goes with the last. `NONE` when memory is out. */
+function storePart(s: SessionState, p: PacketView, from: Seq, until: Seq, end: Seq): number {
+  const { pool, store } = s.context;
+  const isLast = until === end;
+  const flags = isLast ? keptFlags(p) : 0;
+  const length = seqDiff(until, from) - (flags & FIN);
+  let handle = NONE;
+  let sum = 0;
+  if (length > 0) {
+    handle = pool.take(length);
+    if (handle === NONE) return NONE;
+    const source = p.payloadOffset + seqDiff(from, p.seq);
+    const target = pool.memoryOf(handle);
+    sum = copyAndSum(p.memory as Memory, source, target, pool.offsetOf(handle), length);
+  }
+  return store.take(from, length, flags, p.ack, handle, sum);
+}
+
+/** FIN and PSH as captured; an urgent pointer goes into the upper half. */
+function keptFlags(p: PacketView): number {
+  const urgent = (p.flags & URG) !== 0 ? URG | (p.urgentPointer << 16) : 0;
+  return (p.flags & (FIN | PSH)) | urgent;
+}
+
+function outOfMemory(s: SessionState, now: Instant): Verdict {
+  endSession(s, now, Outcome.limit, true);
+  return Verdict.overLimit;
+}
+
+/** A hole that does not close ends the copy in time; one that closes stops the watch. */
+function watchGap(s: SessionState, now: Instant): void {
+  if (s.hasEnded) return;
+  const gap = s.queue.hasGap;
+  if (!gap) s.gapAt = NEVER;
+  else if (s.gapAt === NEVER) s.gapAt = addTime(now, s.context.config.gapTimeout);
+}
+
+const payloadSum = (p: PacketView): number =>
+  sum16(p.memory as Memory, p.payloadOffset, p.payloadLength);
+
+/** Whether the TCP checksum agrees with the header and a payload whose sum is `payload`. */
+function isSound(p: PacketView, payload: number): boolean {
+  const pseudo =
+    wordSum(p.src0) +
+    wordSum(p.src1) +
+    wordSum(p.src2) +
+    wordSum(p.src3) +
+    wordSum(p.dst0) +
+    wordSum(p.dst1) +
+    wordSum(p.dst2) +
+    wordSum(p.dst3) +
+    IPPROTO_TCP +
+    wordSum(p.tcpHeaderLength + p.payloadLength);
+  const header = sum16(p.memory as Memory, p.tcpOffset, p.tcpHeaderLength, pseudo);
+  return foldChecksum(header + payload) === 0;
+}

@@ -1,0 +1,85 @@
+import { type Seq, seqAdd, seqAfter, seqDiff } from '../base/seq.ts';
+import { addTime, type Duration, type Instant, millis, NEVER } from '../base/time.ts';
+import type { SessionState } from './state.ts';
+
+/*
+ * When a captured request may leave.
+ *
+ * A piece of client data whose acknowledgement number is not after that of the piece before belongs to the same request, or
+ * was pipelined: it leaves at once. One whose number has advanced by n was sent after the client had seen n more octets of
+ * the online server's answers. It is held until the target has answered as much:
+ *
+ *   - n octets have come from the target since the corresponding point, the last of them at the end of what the target wrote
+ *     (PSH), or exactly n: the response is complete;
+ *   - or something has come, less or more than online, and the target has then been silent for a while.
+ *
+ * After that the client's round trip to the online server passes, as it did before the captured request could arrive. A
+ * round trip of a millisecond or less counts as none: there the machine itself takes longer.
+ *
+ * The same rule holds the login of a protocol in which the server speaks first.
+ */
+
+/** Client round trips up to this are not waited for. */
+const LAN_RTT = millis(1);
+/** The shortest silence that ends a response whose length differs from the online one. */
+const MIN_SILENCE = millis(5);
+/** A target that always answers shorter need not be waited for so long each time: the silence is halved up to this often. */
+const MAX_HALVINGS = 5;
+
+/** The handshake is over: octets count from here. */
+export function startPacing(s: SessionState): void {
+  s.pacedRcv = s.rcvNxt;
+  s.rcvAtSend = s.rcvNxt;
+  s.shortResponses = 0;
+}
+
+const isLan = (s: SessionState): boolean => s.clientRtt <= LAN_RTT;
+
+function silence(s: SessionState): Duration {
+  const halvings = Math.min(s.shortResponses, MAX_HALVINGS);
+  const shortest = MIN_SILENCE / 2 ** halvings;
+  return (isLan(s) ? shortest : Math.max(shortest, s.clientRtt * 1.5)) as Duration;
+}
+
+/** Whether the target has answered `advance` octets, as much as the client had seen. */
+function isAnswered(s: SessionState, advance: number): boolean {
+  const progress = seqDiff(s.rcvNxt, s.pacedRcv);
+  return progress === advance || (progress > advance && s.lastDataPushed);
+}
+
+/** Whether what the client sent next, having seen the octets before `ack`, may leave at `now`; arms the pacing timer when only time is missing. */
+export function mayRelease(s: SessionState, ack: Seq, now: Instant): boolean {
+  if (!s.pacedAckKnown || !seqAfter(ack, s.pacedAck)) return true;
+  const isGreeting = s.sndMax === seqAdd(s.iss, 1);
+  if (!s.context.config.holdRequests && !isGreeting) return true;
+  // A target that has closed answers no more.
+  if (s.finSeen) return true;
+  if (s.rcvNxt === s.rcvAtSend) return false;
+  const advance = seqDiff(ack, s.pacedAck);
+  const wait = isAnswered(s, advance) ? (isLan(s) ? 0 : s.clientRtt) : silence(s);
+  const at = addTime(s.lastDataAt, wait as Duration);
+  if (at <= now) return true;
+  s.paceAt = at;
+  return false;
+}
+
+/** What the client sent at `ack` is about to leave for the first time: moves the corresponding points of both streams. */
+export function noteReleased(s: SessionState, ack: Seq): void {
+  s.paceAt = NEVER;
+  if (!s.pacedAckKnown) {
+    s.pacedAck = ack;
+    s.pacedAckKnown = true;
+  } else if (seqAfter(ack, s.pacedAck)) {
+    const advance = seqDiff(ack, s.pacedAck);
+    if (isAnswered(s, advance)) {
+      // What the target has sent beyond it answers requests that are pipelined behind this one.
+      s.pacedRcv = seqAdd(s.pacedRcv, advance);
+      s.shortResponses = 0;
+    } else {
+      s.pacedRcv = s.rcvNxt;
+      s.shortResponses++;
+    }
+    s.pacedAck = ack;
+  }
+  s.rcvAtSend = s.rcvNxt;
+}

@@ -1,0 +1,133 @@
+import { addTime, type Duration, elapsed, type Instant, NEVER } from '../base/time.ts';
+import type { PacketSink } from '../ports/packet-sink.ts';
+import type { ChecksumState } from '../ports/packet-source.ts';
+import type { PacketView } from '../wire/packet-view.ts';
+import { RST } from '../wire/tcp.ts';
+import { handleSynchronized } from './acks.ts';
+import { endSession, handleAfterEnd } from './closing.ts';
+import { handleClientSegment } from './forward.ts';
+import { handleInSynSent, handleSynTimeout, reopen } from './handshake.ts';
+import { Outcome } from './outcome.ts';
+import { isSynchronized, Phase } from './phase.ts';
+import { SessionState } from './state.ts';
+import { pollTransmit } from './transmit.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Timeouts in a row after which the target is given up (Linux: tcp_retries2). */
+const MAX_RETRIES = 15;
+
+/**
+ * One replayed connection: towards the target a TCP client whose application is the captured client.
+ *
+ * It does no I/O and knows no clock. Four kinds of method and no fifth: `handle…` for what has happened, `poll…` for what is to
+ * be done, commands (`stop`, `abandon`), getters. After every `handle…` or command call `pollTransmit`, then `pollTimeout`. `now` never goes back.
+ */
+export class Session extends SessionState {
+  /** A segment of the client other than a SYN. */
+  handleClientPacket(now: Instant, p: PacketView, checksum: ChecksumState): Verdict {
+    return handleClientSegment(this, now, p, checksum);
+  }
+
+  /** The header of a segment of the target; `p.payloadLength` octets followed it. */
+  handleTargetHeader(now: Instant, p: PacketView): void {
+    const { counters, options } = this.context;
+    counters.received++;
+    if (p.payloadLength > 0) {
+      counters.receivedData++;
+      counters.receivedOctets += p.payloadLength;
+    }
+    if ((p.flags & RST) !== 0) counters.receivedRst++;
+    if (p.optionsLength > 0) {
+      options.parse(p.memory as NonNullable<typeof p.memory>, p.optionsOffset, p.optionsLength);
+      if (options.malformed) counters.receivedMalformed++;
+    } else options.clear();
+    this.lastTargetAt = now;
+    if (this.phase === Phase.synSent) handleInSynSent(this, now, p);
+    else if (this.phase === Phase.reconnecting) counters.receivedStale++;
+    else if (this.hasEnded) handleAfterEnd(this, p);
+    else handleSynchronized(this, now, p);
+  }
+
+  handleTimeout(now: Instant): void {
+    if (this.rtxAt <= now) this.#handleRetransmissionTimeout(now);
+    if (this.ackAt <= now) {
+      this.ackAt = NEVER;
+      this.ackDue = true;
+    }
+    if (this.paceAt <= now) this.paceAt = NEVER;
+    if (this.gapAt <= now) endSession(this, now, Outcome.captureGap, true);
+    if (this.lifeAt <= now) this.#handleLifeTimeout(now);
+  }
+
+  /** When `handleTimeout` must be called next, or `NEVER`. */
+  pollTimeout(): Instant {
+    return Math.min(this.rtxAt, this.ackAt, this.paceAt, this.gapAt, this.lifeAt) as Instant;
+  }
+
+  pollTransmit(now: Instant, sink: PacketSink): void {
+    pollTransmit(this, now, sink);
+  }
+
+  /** Whether nothing is left to be done: the session may be forgotten. */
+  get isFinished(): boolean {
+    return this.hasEnded && this.lifeAt === NEVER && !this.rstDue;
+  }
+
+  /** Ends the connection at the target with a reset. */
+  stop(now: Instant, outcome: Outcome): void {
+    endSession(this, now, outcome, true);
+  }
+
+  /** Ends the session without a word to the target, which has not heard of it. */
+  abandon(now: Instant, outcome: Outcome): void {
+    endSession(this, now, outcome);
+  }
+
+  #handleRetransmissionTimeout(now: Instant): void {
+    this.rtxAt = NEVER;
+    if (this.phase === Phase.synSent) {
+      handleSynTimeout(this);
+      return;
+    }
+    if (!isSynchronized(this.phase)) return;
+    this.retries++;
+    this.rtt.backOff();
+    this.timedAt = NEVER;
+    if (this.retries > MAX_RETRIES) {
+      endSession(this, now, Outcome.responseTimeout, true);
+    } else if (this.flight > 0 && this.sndWnd > 0) {
+      // RFC 6298 (5.4) to (5.6); what follows SND.UNA is sent again as the window opens (go-back-N).
+      this.congestion.onTimeout(this.flight, this.mss);
+      this.sndNxt = this.sndUna;
+      this.queue.rewind();
+    } else {
+      this.probeDue = true;
+      this.rtxAt = addTime(now, this.rtt.rto);
+    }
+  }
+
+  #handleLifeTimeout(now: Instant): void {
+    this.lifeAt = NEVER;
+    if (this.hasEnded) return;
+    if (this.phase === Phase.synSent) endSession(this, now, Outcome.handshakeTimeout, true);
+    else if (this.phase === Phase.reconnecting) reopen(this, now);
+    else if (this.phase === Phase.closeWait) endSession(this, now, Outcome.closedByTarget, true);
+    else this.#checkSilence(now);
+  }
+
+  /** -t and -k: a silent target is given up, sooner when captured data waits for it. */
+  #checkSilence(now: Instant): void {
+    const { config } = this.context;
+    const waits = this.queue.segments > 0;
+    const limit = waits
+      ? config.sessionTimeout
+      : (Math.max(config.sessionTimeout, config.keepAliveTimeout) as Duration);
+    if (elapsed(this.lastTargetAt, now) >= limit) {
+      endSession(this, now, waits ? Outcome.responseTimeout : Outcome.idleTimeout, true);
+    } else {
+      // Never further ahead than the shorter limit: data may come to wait meanwhile.
+      const left = limit - elapsed(this.lastTargetAt, now);
+      this.lifeAt = addTime(now, Math.min(left, config.sessionTimeout) as Duration);
+    }
+  }
+}

@@ -1,0 +1,207 @@
+import type { Scheduled } from '../base/deadline-queue.ts';
+import { type Seq, seqAdd, seqOf } from '../base/seq.ts';
+import { type Duration, type Instant, NEVER } from '../base/time.ts';
+import { Congestion } from '../tcp/congestion.ts';
+import type { ReceiveRanges } from '../tcp/receive-ranges.ts';
+import { RttEstimator } from '../tcp/rtt.ts';
+import { SendQueue } from '../tcp/send-queue.ts';
+import type { IpAddress } from '../wire/address.ts';
+import { TCP_HEADER_LENGTH } from '../wire/tcp.ts';
+import type { SessionContext } from './context.ts';
+import { Outcome } from './outcome.ts';
+import { Phase, type PhaseEvent, transition } from './phase.ts';
+
+/** RFC 9293 §3.7.1: what to assume when the peer names none. */
+const DEFAULT_MSS_V4 = 536;
+const DEFAULT_MSS_V6 = 1220;
+
+/** What is known of the way to one target; shared by its sessions, and changed when the kernel learns better. */
+export interface TargetPath {
+  /** Octets, IP header included, of the longest packet that passes. */
+  mtu: number;
+}
+
+/** Both ends of a copy: the address and port it comes from, and the target. */
+export interface CopyEndpoints {
+  readonly source: IpAddress;
+  readonly sourcePort: number;
+  readonly target: IpAddress;
+  readonly targetPort: number;
+  readonly path: TargetPath;
+}
+
+/** What the client's SYN said, or what we say in its place when no SYN was captured. */
+export interface SynTemplate {
+  /** The sequence number of the SYN. */
+  readonly iss: Seq;
+  readonly window: number;
+  readonly ttl: number;
+  readonly trafficClass: number;
+  readonly mss: number;
+  /** −1: not offered. */
+  readonly windowScale: number;
+  readonly sackPermitted: boolean;
+  /** The client's clock at the SYN; undefined: not offered. */
+  readonly tsval: number | undefined;
+  /** False when we synthesised it. */
+  readonly captured: boolean;
+}
+
+/**
+ * One replayed connection: fields only; what happens to them is in the files beside this one, cut by role. Names are those of RFC
+ * 9293 §3.3.1. The client's sequence numbers are kept, so SND.* are also the captured ones; RCV.* are the target's.
+ *
+ * ```
+ *          1         2          3          4
+ *     ----------|----------|----------|----------
+ *            SND.UNA    SND.NXT    SND.UNA
+ *                                 +SND.WND
+ *     1 acknowledged   2 in flight   3 may be sent   4 not yet
+ * ```
+ */
+export class SessionState implements Scheduled {
+  queueIndex = -1;
+  queuedAt: Instant = NEVER;
+
+  readonly context: SessionContext;
+  readonly ends: CopyEndpoints;
+  readonly syn: SynTemplate;
+  phase: Phase = Phase.synSent;
+  outcome: Outcome = Outcome.open;
+
+  // Send side.
+  iss: Seq;
+  sndUna: Seq;
+  sndNxt: Seq;
+  /** The highest SND.NXT so far: what lies before it has been sent at least once. */
+  sndMax: Seq;
+  sndWnd = 0;
+  sndWl1: Seq = seqOf(0);
+  sndWl2: Seq = seqOf(0);
+  /** RFC 7323: both sides offered window scaling. */
+  windowScaling = false;
+  /** Snd.Wind.Shift (RFC 7323 §2.2): from the target's SYN-ACK. */
+  sndWndShift = 0;
+  /** Payload octets of the longest segment that the target takes: its MSS less the options that every segment carries. */
+  targetMss: number;
+  /** Octets of headers and options in front of the payload. */
+  overhead: number;
+  /** The sequence number of our FIN; meaningful once the phase says that it was sent. */
+  finSeq: Seq = seqOf(0);
+  readonly queue: SendQueue;
+  readonly congestion: Congestion;
+  readonly rtt: RttEstimator = new RttEstimator();
+  /** End of the segment being timed (Karn: one that was sent once); timing runs while `timedAt` is not `NEVER`. */
+  timedEnd: Seq = seqOf(0);
+  timedAt: Instant = NEVER;
+  /** Timeouts in a row without progress. */
+  retries = 0;
+
+  // Receive side.
+  irs: Seq = seqOf(0);
+  rcvNxt: Seq = seqOf(0);
+  /** Of the target's FIN, known once `finSeen`; it may lie beyond RCV.NXT. */
+  targetFinSeq: Seq = seqOf(0);
+  finSeen = false;
+  /** Ranges received out of order; made when the first one is. */
+  ranges: ReceiveRanges | null = null;
+  /** Octets received that no segment of ours has acknowledged. */
+  unacknowledged = 0;
+  /** RFC 7323: both sides offered timestamps. */
+  timestamps = false;
+  tsRecent = 0;
+
+  // What the next pollTransmit must send.
+  /** The route of this session must be registered with the intercepts before its SYN leaves. */
+  routeDue = true;
+  synDue = true;
+  /** The third segment of the handshake, on its own as a client's kernel sends it. */
+  handshakeAckDue = false;
+  ackDue = false;
+  rstDue = false;
+  retransmitDue = false;
+  probeDue = false;
+  /** Sequence number of a reset that answers an unacceptable segment (RFC 9293 §3.10.7.3). */
+  answerRstDue = false;
+  answerRstSeq: Seq = seqOf(0);
+
+  // What the client has done besides sending data.
+  /** Its FIN is in the queue, or was. */
+  finCaptured = false;
+  /** It has reset the connection, having seen the octets up to `resetAck`: the copy does the same when its turn comes. */
+  resetCaptured = false;
+  resetAck: Seq = seqOf(0);
+
+  // Pacing: see pacing.ts.
+  /** Between the online server and the client, measured from SYN to the first packet after it; −1 until known. */
+  clientRtt: Duration = -1 as Duration;
+  readonly synCapturedAt: Instant;
+  /** Captured acknowledgement number of what was released last. */
+  pacedAck: Seq = seqOf(0);
+  pacedAckKnown = false;
+  /** RCV.NXT that corresponds to `pacedAck`. */
+  pacedRcv: Seq = seqOf(0);
+  /** RCV.NXT when data was sent last: equal to RCV.NXT means that the target has not answered yet. */
+  rcvAtSend: Seq = seqOf(0);
+  lastDataAt: Instant;
+  lastDataPushed = false;
+  /** Requests in a row that were released by silence instead of by length. */
+  shortResponses = 0;
+
+  // Timers: `NEVER` when stopped.
+  /** Retransmission or, with a closed window and nothing in flight, zero-window probe. */
+  rtxAt: Instant = NEVER;
+  ackAt: Instant = NEVER;
+  paceAt: Instant = NEVER;
+  gapAt: Instant = NEVER;
+  /** Whatever bounds the present phase. */
+  lifeAt: Instant = NEVER;
+
+  lastTargetAt: Instant;
+  reconnects = 0;
+  ipId: number;
+
+  constructor(
+    context: SessionContext,
+    ends: CopyEndpoints,
+    syn: SynTemplate,
+    now: Instant,
+    ipId: number,
+  ) {
+    this.context = context;
+    this.ends = ends;
+    this.syn = syn;
+    this.iss = syn.iss;
+    this.sndUna = syn.iss;
+    this.sndNxt = syn.iss;
+    this.sndMax = syn.iss;
+    const isV4 = ends.target.family === 4;
+    this.targetMss = isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6;
+    this.overhead = (isV4 ? 20 : 40) + TCP_HEADER_LENGTH;
+    this.queue = new SendQueue(context.store, context.pool, seqAdd(syn.iss, 1));
+    this.congestion = new Congestion(this.mss);
+    this.synCapturedAt = now;
+    this.lastDataAt = now;
+    this.lastTargetAt = now;
+    this.ipId = ipId;
+  }
+
+  /** Effective send MSS (RFC 9293 §3.7.1): what the target takes, if the path lets it through. */
+  get mss(): number {
+    return Math.max(1, Math.min(this.targetMss, this.ends.path.mtu - this.overhead));
+  }
+
+  get hasEnded(): boolean {
+    return this.outcome !== Outcome.open;
+  }
+
+  /** Octets sent and not acknowledged. */
+  get flight(): number {
+    return (this.sndMax - this.sndUna) | 0;
+  }
+
+  /** The only place where the phase changes. */
+  enter(event: PhaseEvent): void {
+    this.phase = transition(this.phase, event);
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What became of a captured packet: each lands in exactly one of these, after the reasons for which a packet could not be read at all
+ * (`PacketError`). Their counts add up to the packets that the capture delivered.
+ */
+export const Verdict = {
+  /** A SYN that began a copy. */
+  syn: 0,
+  /** A SYN that the client sent again. */
+  synAgain: 1,
+  /** Payload, kept for the target. */
+  data: 2,
+  /** A FIN without payload. */
+  fin: 3,
+  reset: 4,
+  /** Nothing but an acknowledgement: the copy makes its own. */
+  acknowledgement: 5,
+  /** Everything in it had been captured before. */
+  retransmission: 6,
+  /** Its checksum is wrong; the client will send it again. */
+  badChecksum: 7,
+  /** For no address and port of -x. */
+  unmatched: 8,
+  /** Not among the connections that -r copies. */
+  notSampled: 9,
+  /** Of a connection whose beginning was not captured, and nothing in it begins a copy. */
+  stray: 10,
+  /** Of a connection whose copy has ended. */
+  afterEnd: 11,
+  /** A limit was met. */
+  overLimit: 12,
+  /** Its copy would have the address and port of one that lives (see -c). */
+  tupleInUse: 13,
+  /** From another host while some target is 127.0.0.1, or from 127.0.0.1 while none is. */
+  loopback: 14,
+  /** Its sequence number is nowhere near what the client can send. */
+  outOfWindow: 15,
+} as const;
+export type Verdict = (typeof Verdict)[keyof typeof Verdict];
+
+/** For people, in the order of the values. */
+export const VERDICT_NAMES: readonly string[] = [
+  'connection started',
+  'SYN repeated',
+  'data',
+  'FIN',
+  'RST',
+  'acknowledgement only',
+  'client retransmission',
+  'bad checksum',
+  'no -x matches',
+  'not sampled',
+  'connection not seen from its start',
+  'copy has ended',
+  'limit met',
+  'copy address in use',
+  'loopback rule',
+  'sequence number out of window',
+];

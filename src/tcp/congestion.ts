@@ -1,0 +1,73 @@
+import { type Seq, seqBefore, seqOf } from '../base/seq.ts';
+
+/** RFC 6928 §2: ten segments, at most 14,600 octets unless two segments are more. */
+const initialWindow = (mss: number): number => Math.min(10 * mss, Math.max(2 * mss, 14_600));
+
+/** Duplicate acknowledgements that mean a loss (RFC 5681 §3.2). */
+export const DUP_ACK_THRESHOLD = 3;
+
+/**
+ * NewReno congestion control (RFC 5681, RFC 6582) of one connection, in octets. It exists so that a copy does not burst a
+ * captured backlog into a queue that the real client never filled.
+ */
+export class Congestion {
+  cwnd: number;
+  #ssthresh = 0x7fffffff;
+  /** While `inRecovery`, SND.NXT when the loss was noticed: an acknowledgement up to here ends the recovery. */
+  #recover: Seq = seqOf(0);
+  inRecovery = false;
+  dupAcks = 0;
+
+  constructor(mss: number) {
+    this.cwnd = initialWindow(mss);
+  }
+
+  /** A new connection, whose segments hold `mss` octets. */
+  reset(mss: number): void {
+    this.cwnd = initialWindow(mss);
+    this.#ssthresh = 0x7fffffff;
+    this.inRecovery = false;
+    this.dupAcks = 0;
+  }
+
+  /** `acked` octets newly acknowledged up to `ack`. Returns whether this is a partial acknowledgement: the next hole is lost too. */
+  onAck(acked: number, ack: Seq, mss: number): boolean {
+    this.dupAcks = 0;
+    if (this.inRecovery) {
+      if (seqBefore(ack, this.#recover)) {
+        // RFC 6582 §3.2 step 3, partial acknowledgement: deflate by what left the network, keep one segment of room.
+        this.cwnd = Math.max(mss, this.cwnd - acked + mss);
+        return true;
+      }
+      this.inRecovery = false;
+      this.cwnd = this.#ssthresh;
+      return false;
+    }
+    if (this.cwnd < this.#ssthresh) this.cwnd += Math.min(acked, 2 * mss);
+    else this.cwnd += Math.max(1, Math.floor((mss * Math.min(acked, mss)) / this.cwnd));
+    return false;
+  }
+
+  /** Returns whether the segment at SND.UNA must be sent again now (fast retransmit). */
+  onDuplicateAck(flight: number, sndNxt: Seq, mss: number): boolean {
+    this.dupAcks++;
+    if (this.inRecovery) {
+      this.cwnd += mss;
+      return false;
+    }
+    if (this.dupAcks !== DUP_ACK_THRESHOLD) return false;
+    this.#ssthresh = Math.max(Math.floor(flight / 2), 2 * mss);
+    this.cwnd = this.#ssthresh + DUP_ACK_THRESHOLD * mss;
+    this.#recover = sndNxt;
+    this.inRecovery = true;
+    return true;
+  }
+
+  /** The retransmission timer expired (RFC 5681 §3.1, equation 4, and the loss window of one segment). */
+  onTimeout(flight: number, mss: number): void {
+    this.#ssthresh = Math.max(Math.floor(flight / 2), 2 * mss);
+    this.cwnd = mss;
+    this.inRecovery = false;
+    this.dupAcks = 0;
+  }
+}
