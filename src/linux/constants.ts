@@ -30,8 +30,12 @@ export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const SO_TIMESTAMPNS = 35;
+export const SO_KEEPALIVE = 9;
 
 export const TCP_NODELAY = 1;
+export const TCP_KEEPIDLE = 4;
+export const TCP_KEEPINTVL = 5;
+export const TCP_KEEPCNT = 6;
 export const IP_HDRINCL = 3;
 export const IP_MTU_DISCOVER = 10;
 export const IP_PMTUDISC_PROBE = 3;

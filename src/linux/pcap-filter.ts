@@ -63,11 +63,11 @@ export function compileFilter(expression: string, snapLength: number = WHOLE_PAC
 }
 
 /** libpcap's words for expressions that look at the link layer, which these packets do not have. */
-const LINK_LAYER = /link|ethernet|802\.11|vlan|mpls|pppoe|not supported|direction|broadcast/i;
+const LINK_LAYER = /link|ethernet|802\.11|vlan|mpls|pppoe|not supported|broadcast/i;
 
 function explain(expression: string, reason: string): string {
   const hint = LINK_LAYER.test(reason)
-    ? ': packets are seen from their IP header on, so terms about the link (ether, vlan, broadcast, inbound) cannot be used'
+    ? ': packets are seen from their IP header on, so terms about the link (ether, vlan, broadcast) cannot be used'
     : ': see pcap-filter(7) for the syntax';
   return `Cannot compile the filter '${expression}': ${reason}${hint}`;
 }

@@ -163,14 +163,14 @@ function emitAddresses(
   const seen = new Set<string>();
   for (const { address } of targets) {
     if (address === undefined || seen.has(address.toString())) continue;
-    seen.add(address.toString());
-    const next = asm.newLabel();
-    for (const [i, word] of family.words(address).entries()) {
-      asm.emit(Op.ld, family.destinationAt + 4 * i);
-      asm.jumpUnless(Op.jeq, word, next);
+    const words = family.words(address);
+    for (const [i, word] of words.entries()) {
+      // One word stays loaded from address to address; several have to be loaded again.
+      if (words.length > 1 || seen.size === 0) asm.emit(Op.ld, family.destinationAt + 4 * i);
+      asm.emit(Op.jeq, word, 0, 2 * (words.length - 1 - i) + 1);
     }
     asm.jump(accept);
-    asm.place(next);
+    seen.add(address.toString());
   }
   asm.jump(drop);
 }

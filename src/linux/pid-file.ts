@@ -1,0 +1,93 @@
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { basename } from 'node:path';
+import { LOCK_EX, LOCK_NB } from './constants.ts';
+import { libc } from './libc.ts';
+
+/** The pid file cannot be had. The message says why and what to do. */
+export class PidFileError extends Error {
+  override readonly name = 'PidFileError';
+}
+
+export interface PidFile {
+  /** The process that a former run left in the file without cleaning up; undefined when there was none. */
+  readonly stale: number | undefined;
+  /** Removes the file. */
+  close(): void;
+}
+
+/**
+ * Writes this process's id to `path` and keeps the file locked, so that a second instance is refused even when ids are used again
+ * after a reboot. A file that an original program wrote has no lock: there, a living process that runs `program` counts.
+ * The file goes with `close` or with the process. Throws `PidFileError`.
+ */
+export function writePidFile(path: string, program: string): PidFile {
+  const fd = openPidFile(path);
+  try {
+    const former = readPid(fd);
+    const locked = libc.flock(fd, LOCK_EX | LOCK_NB) === 0;
+    if (!locked || (former !== undefined && runs(former, program))) {
+      const holder = former === undefined ? 'another process' : `process ${former}`;
+      throw new PidFileError(
+        `Cannot write the pid file '${path}': ${holder} runs with it: stop that one first, or give this one a file of its own with -P`,
+      );
+    }
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid}\n`, 0);
+    return heldPidFile(path, fd, former);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function openPidFile(path: string): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new PidFileError(
+      `Cannot write the pid file '${path}': ${why}: name a file in a directory that exists and may be written, with -P`,
+    );
+  }
+}
+
+function heldPidFile(path: string, fd: number, stale: number | undefined): PidFile {
+  let open = true;
+  const close = (): void => {
+    if (!open) return;
+    open = false;
+    process.off('exit', close);
+    try {
+      unlinkSync(path);
+    } catch {
+      // Somebody removed it before us.
+    }
+    closeSync(fd);
+  };
+  process.on('exit', close);
+  return { stale, close };
+}
+
+function readPid(fd: number): number | undefined {
+  const text = readFileSync(fd, 'utf8').trim();
+  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Whether the process `pid` lives, is not this one and runs `program`, itself or as Node's script. */
+function runs(pid: number, program: string): boolean {
+  if (pid === process.pid) return false;
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return words.slice(0, 2).some((word) => basename(word, '.js') === program);
+  } catch {
+    return false;
+  }
+}
