@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { FilterError } from '../linux/pcap-filter.ts';
+import { PidFileError } from '../linux/pid-file.ts';
 import { describeError, exitCodeOf, StartError, UsageError } from './exit-codes.ts';
 
 const systemError = (code: string): Error => Object.assign(new Error(`failed: ${code}`), { code });
@@ -11,6 +13,7 @@ describe('exitCodeOf', () => {
     ['ETIMEDOUT', 69],
     ['ENOTFOUND', 69],
     ['ENODEV', 78],
+    ['EADDRNOTAVAIL', 78],
     ['EADDRINUSE', 71],
     ['ENOMEM', 71],
   ])('gives %s status %d', (code, status) => {
@@ -20,6 +23,8 @@ describe('exitCodeOf', () => {
   it('lets an error that knows its status keep it, and calls the rest failures', () => {
     expect(exitCodeOf(new UsageError('x'))).toBe(2);
     expect(exitCodeOf(new StartError(78, 'x'))).toBe(78);
+    expect(exitCodeOf(new FilterError('x'))).toBe(78);
+    expect(exitCodeOf(new PidFileError('x'))).toBe(78);
     expect(exitCodeOf(new TypeError('x'))).toBe(1);
     expect(exitCodeOf(systemError('ERR_INVALID_ARG_TYPE'))).toBe(1);
     expect(exitCodeOf('x')).toBe(1);

@@ -52,6 +52,8 @@ const PEER_CODES: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
 ]);
 const CONFIG_CODES: ReadonlySet<string> = new Set([
+  'EADDRNOTAVAIL',
+
   'ENODEV',
   'ENXIO',
   'ENOENT',
@@ -59,9 +61,13 @@ const CONFIG_CODES: ReadonlySet<string> = new Set([
   'ENOTDIR',
 ]);
 
+/** Errors of src/linux without an errno, by name, so that this file does not load libc for a message. */
+const CONFIG_ERRORS: ReadonlySet<string> = new Set(['FilterError', 'PidFileError']);
+
 /** The status to end with for whatever was thrown; system errors are told apart by their errno name. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof StartError) return error.exitCode;
+  if (error instanceof Error && CONFIG_ERRORS.has(error.name)) return ExitCode.config;
   const code = errnoCode(error);
   if (code === undefined) return ExitCode.failure;
   if (PERMISSION_CODES.has(code)) return ExitCode.noPermission;

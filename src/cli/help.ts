@@ -7,11 +7,11 @@ const TEXT_COLUMN = 34;
 /** The three commands of the usual set-up, one per host. */
 const EXAMPLE = `\
 Example with three hosts:
-  assistant server  intercept -i eth1 -F 'tcp and src port 80' -d
-  target server     ip route add 211.91.146.251 via 42.236.8.170
-  online server     tcpcopy -x 80-42.236.8.169:80 -s 42.236.8.170 -c 211.91.146.251 -d
-Clients use port 80 of the online server; 42.236.8.169 is the target, 42.236.8.170 the assistant,
-and 211.91.146.251 an unused address that the copies come from.`;
+  assistant server  intercept -i eth0 -F 'tcp and src port 80' -d
+  target server     ip route add 198.51.100.0/24 via 192.0.2.30
+  online server     tcpcopy -x 80-192.0.2.20:80 -s 192.0.2.30 -c 198.51.100.x -d
+Clients use port 80 of the online server; 192.0.2.20 is the target server, 192.0.2.30 the assistant
+server, and the copies come from addresses in 198.51.100.0/24, which no host uses.`;
 
 /** The text of `-h`, at most 100 columns wide, with a newline at the end. */
 export function helpText(program: ProgramSpec): string {

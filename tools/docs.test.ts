@@ -1,0 +1,99 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readInterceptConfig } from '../src/cli/intercept-config.ts';
+import { optionLabel, type ProgramSpec } from '../src/cli/option-spec.ts';
+import { parseArguments } from '../src/cli/option-values.ts';
+import { INTERCEPT } from '../src/cli/options-intercept.ts';
+import { TCPCOPY } from '../src/cli/options-tcpcopy.ts';
+import { readTcpcopyConfig } from '../src/cli/tcpcopy-config.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const DOCUMENTS = [
+  ...readdirSync(ROOT).filter((name) => name.endsWith('.md')),
+  ...readdirSync(join(ROOT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+/** Linked to, and not written yet. Must be empty at a release. */
+const UNWRITTEN: readonly string[] = ['docs/architecture.md'];
+const read = (document: string): string => readFileSync(join(ROOT, document), 'utf8');
+
+/** The arguments of a line of shell without variables. */
+const words = (line: string): string[] =>
+  [...line.matchAll(/'([^']*)'|[^\s']+/g)].map((match) => match[1] ?? match[0]);
+
+/** Lines of the code blocks that start with the program. */
+function commandLines(text: string, program: string): string[] {
+  const blocks = [...text.matchAll(/^```\w*\n(.*?)^```/gms)].map((match) => match[1] as string);
+  return blocks
+    .flatMap((block) => block.split('\n'))
+    .map((line) => line.replace(/^ExecStart=\S*\//, '').trim())
+    .filter((line) => line.startsWith(`${program} -`));
+}
+
+describe('the documents', () => {
+  const commands = DOCUMENTS.flatMap((document) =>
+    ['tcpcopy', 'intercept'].flatMap((program) =>
+      commandLines(read(document), program).map((line) => ({ document, program, line })),
+    ),
+  );
+
+  it('have examples to check', () => {
+    expect(commands.length).toBeGreaterThanOrEqual(7);
+  });
+
+  it.each(commands)('$document: $line starts without a warning', ({ program, line }) => {
+    const spec = program === 'tcpcopy' ? TCPCOPY : INTERCEPT;
+    const parsed = parseArguments(spec, words(line).slice(1));
+    if (parsed.kind !== 'start') throw new Error(`"${line}" does not start the program`);
+    const config =
+      program === 'tcpcopy'
+        ? readTcpcopyConfig(parsed.values, [])
+        : readInterceptConfig(parsed.values);
+    expect(config.warnings).toEqual([]);
+  });
+
+  it.each(DOCUMENTS)('%s: links lead to files that are there', (document) => {
+    const targets = [...read(document).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(
+      (m) => m[1] as string,
+    );
+    const missing = targets
+      .map((target) => join(dirname(document), target))
+      .filter((target) => !existsSync(join(ROOT, target)) && !UNWRITTEN.includes(target));
+    expect(missing).toEqual([]);
+  });
+
+  it('compatibility.md calls exactly those options "not yet" that are not there yet', () => {
+    const text = read('docs/compatibility.md');
+    const [tcpcopy, intercept] = text.split('## Options of intercept') as [string, string];
+    for (const [program, part] of [
+      [TCPCOPY, tcpcopy.slice(tcpcopy.indexOf('## Options of tcpcopy'))],
+      [INTERCEPT, intercept.slice(0, intercept.indexOf('\n## '))],
+    ] as const) {
+      expect(lettersOf(part, (state) => state === 'not yet' || state === 'refused')).toEqual(
+        expected(program),
+      );
+    }
+  });
+});
+
+/** Letters in the first column of the rows whose second column says so, those of files and of -n aside. */
+function lettersOf(part: string, isWanted: (state: string) => boolean): string[] {
+  return part
+    .split('\n')
+    .map((row) => row.split('|').map((cell) => cell.trim()))
+    .filter((cells) => cells.length > 3 && isWanted(cells[2] as string))
+    .filter((cells) => cells[1] !== '`-i file`')
+    .flatMap((cells) => [...(cells[1] as string).matchAll(/-(\w)/g)].map((match) => `-${match[1]}`))
+    .sort();
+}
+
+/** -n of tcpcopy works in part: its only value is 1. */
+const expected = (program: ProgramSpec): string[] =>
+  [
+    ...program.options
+      .filter((spec) => spec.letter !== undefined && spec.later !== undefined)
+      .map(optionLabel),
+    ...(program === TCPCOPY ? ['-n'] : []),
+  ].sort();
