@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import { Interceptor } from '../intercept/interceptor.ts';
+import { describeCounters } from '../intercept/counters.ts';
+import { openPacketSource } from '../linux/packet-socket.ts';
+import { compileFilter } from '../linux/pcap-filter.ts';
+import { openWakeTimer, systemClock } from '../linux/reactor.ts';
+import { listen } from '../linux/tcp-listener.ts';
+import type { Log } from '../ports/log.ts';
+import { Interception } from '../runtime/interception.ts';
+import type { InterceptConfig } from './config.ts';
+import { readInterceptConfig } from './intercept-config.ts';
+import { INTERCEPT } from './options-intercept.ts';
+import type { ProgramShell, Running } from './run-program.ts';
+
+/** Connections that wait to be accepted. */
+const BACKLOG = 128;
+/**
+ * Octets captured of each response: the longest IPv4 header with the longest TCP header, or an IPv6 header with some extension
+ * headers. The payload stays in the kernel.
+ */
+const SNAP_LENGTH = 160;
+
+export const interceptShell: ProgramShell<InterceptConfig> = {
+  spec: INTERCEPT,
+  readConfig: readInterceptConfig,
+  start: (config, log) => Promise.resolve(startIntercept(config, log)),
+};
+
+function startIntercept(config: InterceptConfig, log: Log): Running {
+  const source = openPacketSource({
+    interfaces: config.interfaces,
+    filter: compileFilter(config.filter, SNAP_LENGTH),
+    onError: (error) => log.warn(error.message),
+  });
+  const interceptor = new Interceptor(log, randomBytes(4).readInt32LE());
+  const openTimer = (callback: () => void) => openWakeTimer(callback);
+  const interception = new Interception({
+    interceptor,
+    source,
+    clock: systemClock,
+    log,
+    openTimer,
+  });
+  const listener = listen({
+    ...(config.bindAddress !== undefined && { address: config.bindAddress }),
+    port: config.port,
+    backlog: BACKLOG,
+    onConnection: (stream) => interception.accept(stream),
+    onError: (error) => log.warn(error.message),
+  });
+  interception.start();
+  log.info(`Listening for tcpcopy on port ${listener.port}, for responses by: ${config.filter}`);
+  return {
+    stop: () => {
+      listener.close();
+      interception.stop();
+      const { dropped } = source.statistics();
+      return [
+        ...describeCounters(interceptor.counters()),
+        ...(dropped > 0 ? [`lost before capture, the receive buffer was full: ${dropped}`] : []),
+      ];
+    },
+  };
+}

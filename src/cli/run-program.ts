@@ -1,0 +1,101 @@
+import { daemonReady, isDaemonChild, startDaemon } from '../linux/daemon.ts';
+import { type PidFile, writePidFile } from '../linux/pid-file.ts';
+import { readCommandLine } from './command-line.ts';
+import type { ProcessConfig } from './config.ts';
+import { describeError, ExitCode, exitCodeOf } from './exit-codes.ts';
+import { openLog, type ProcessLog } from './log.ts';
+import type { ProgramSpec } from './option-spec.ts';
+import type { OptionValues } from './option-values.ts';
+import { versionLine } from './version.ts';
+
+/** What a program is once it has started. */
+export interface Running {
+  /** Ends in order and returns the account of the run. Called once. */
+  stop(): readonly string[];
+}
+
+export interface ProgramShell<Config extends ProcessConfig> {
+  readonly spec: ProgramSpec;
+  readConfig(values: OptionValues): Config;
+  /** Everything that may fail. `end` lets the program ask for its own end: with a message, or in order. */
+  start(config: Config, log: ProcessLog, end: (status: ExitCode) => void): Promise<Running>;
+}
+
+/** The life of either program: options, log, pid file, start, signals, end. Returns the exit status of this process. */
+export async function runProgram<Config extends ProcessConfig>(
+  shell: ProgramShell<Config>,
+  argv: readonly string[],
+): Promise<number> {
+  const { name } = shell.spec;
+  try {
+    const values = readCommandLine(shell.spec, argv);
+    if (values === undefined) return ExitCode.ok;
+    const config = shell.readConfig(values);
+    if (config.daemon && !isDaemonChild()) return await startDaemon();
+    return await live(shell, config);
+  } catch (error) {
+    process.stderr.write(describeError(name, error));
+    return exitCodeOf(error);
+  }
+}
+
+async function live<Config extends ProcessConfig>(
+  shell: ProgramShell<Config>,
+  config: Config,
+): Promise<number> {
+  const { name } = shell.spec;
+  const { logFile, logLevel, pidFile } = config;
+  const log = openLog({ level: logLevel, ...(logFile !== undefined && { file: logFile }) });
+  let held: PidFile | undefined;
+  try {
+    log.info(versionLine(name));
+    for (const warning of config.warnings) log.warn(warning);
+    if (pidFile !== undefined) held = writePidFile(pidFile, name);
+    const ending = awaitEnd(log);
+    const running = await shell.start(config, log, ending.end);
+    if (logFile !== undefined) log.info('ready');
+    if (config.daemon) daemonReady();
+    else process.stderr.write(`${name}: ready\n`);
+    const status = await ending.promise;
+    report(running.stop(), config, log);
+    return status;
+  } catch (error) {
+    // The person at the terminal reads it on stderr; whoever reads the log later finds it there.
+    if (logFile !== undefined) log.error(describeError(name, error).trimEnd());
+    throw error;
+  } finally {
+    held?.close();
+    log.close();
+  }
+}
+
+interface Ending {
+  readonly promise: Promise<ExitCode>;
+  readonly end: (status: ExitCode) => void;
+}
+
+/** SIGINT and SIGTERM end in order; a second one ends at once. SIGHUP reopens the log, for log rotation. */
+function awaitEnd(log: ProcessLog): Ending {
+  let end: (status: ExitCode) => void = () => undefined;
+  const promise = new Promise<ExitCode>((resolve) => {
+    end = resolve;
+  });
+  let asked = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (asked) process.exit(ExitCode.failure);
+      asked = true;
+      log.info(`Ending: ${signal} received`);
+      end(ExitCode.ok);
+    });
+  }
+  process.on('SIGHUP', () => log.reopen());
+  // A reader of our output that goes away must not end the copying.
+  process.on('SIGPIPE', () => undefined);
+  return { promise, end };
+}
+
+function report(lines: readonly string[], config: ProcessConfig, log: ProcessLog): void {
+  if (config.logFile !== undefined) for (const line of lines) log.info(line);
+  if (!config.daemon) process.stdout.write(`${lines.join('\n')}\n`);
+}

@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import { Random } from '../base/random.ts';
+import { seconds } from '../base/time.ts';
+import type { Program } from '../linux/bpf.ts';
+import { openPacketSource } from '../linux/packet-socket.ts';
+import { pathMtu } from '../linux/path-mtu.ts';
+import { compileFilter } from '../linux/pcap-filter.ts';
+import { openRawSender } from '../linux/raw-sender.ts';
+import { openWakeTimer, systemClock } from '../linux/reactor.ts';
+import { connectStream } from '../linux/tcp-connect.ts';
+import { transferFilter } from '../linux/transfer-filter.ts';
+import type { Log } from '../ports/log.ts';
+import type { ByteStream } from '../ports/stream.ts';
+import { ClientAddresses } from '../replay/client-addresses.ts';
+import { Replayer, type ReplayerConfig } from '../replay/replayer.ts';
+import type { Transfer } from '../replay/transfers.ts';
+import { Copier } from '../runtime/copier.ts';
+import { InterceptLinks } from '../runtime/intercept-links.ts';
+import { describeReplay } from '../runtime/summary.ts';
+import { formatEndpoint } from '../wire/address.ts';
+import { localAddresses } from './command-line.ts';
+import type { TcpcopyConfig } from './config.ts';
+import { ExitCode, StartError, UsageError } from './exit-codes.ts';
+import { TCPCOPY } from './options-tcpcopy.ts';
+import { resolveServers } from './resolve-servers.ts';
+import type { ProgramShell, Running } from './run-program.ts';
+import { readTcpcopyConfig } from './tcpcopy-config.ts';
+
+/** How long an intercept may take to accept a connection. */
+const CONNECT_TIMEOUT_MS = 5000;
+/** A path's MTU is asked for again at most so often, however many packets turn out too long. */
+const MTU_REFRESH_MS = 1000;
+
+export const tcpcopyShell: ProgramShell<TcpcopyConfig> = {
+  spec: TCPCOPY,
+  readConfig: (values) => readTcpcopyConfig(values, localAddresses()),
+  start: startTcpcopy,
+};
+
+async function startTcpcopy(
+  config: TcpcopyConfig,
+  log: Log,
+  end: (status: ExitCode) => void,
+): Promise<Running> {
+  refuseIpv6(config);
+  const filter = chooseFilter(config);
+  const transfers = openPaths(config);
+  const source = openPacketSource({
+    interfaces: config.interfaces,
+    filter,
+    onError: (error) => log.warn(error.message),
+  });
+  const sink = openRawSender({ onTooLong: mtuRefresher(transfers, config, log) });
+  const replayer = new Replayer(
+    replayerConfig(config, transfers),
+    new Random(randomBytes(4).readInt32LE()),
+  );
+  const openTimer = (callback: () => void) => openWakeTimer(callback);
+  const copier = new Copier({ replayer, source, sink, clock: systemClock, log, openTimer }, () => {
+    log.error('Ending: no connection to any intercept is left, so no response would come back');
+    end(ExitCode.unavailable);
+  });
+  // Last: whoever answers here will be sent registrations from now on.
+  const streams = await connectAll(config);
+  copier.start(new InterceptLinks(streams, copier));
+  for (const t of transfers) {
+    const from = t.address ? formatEndpoint(t.address, t.port) : `port ${t.port}`;
+    log.info(`Copying ${from} to ${formatEndpoint(t.target, t.targetPort)}`);
+  }
+  return {
+    stop: () => {
+      copier.stop();
+      const lines = describeReplay(replayer, source.statistics(), sink.statistics());
+      sink.close();
+      return lines;
+    },
+  };
+}
+
+/** Version 6 of the control protocol has four octets for an address, so responses over IPv6 could not be asked for. */
+function refuseIpv6(config: TcpcopyConfig): void {
+  const v6 = config.transfers.find(({ target }) => target.address.family === 6);
+  if (v6 === undefined) return;
+  const { address, port } = v6.target;
+  throw new UsageError(
+    `Cannot copy to ${formatEndpoint(address, port)}: IPv6 targets are not there yet`,
+    'The control protocol between tcpcopy and intercept carries IPv4 only; use an IPv4 target.',
+  );
+}
+
+function chooseFilter(config: TcpcopyConfig): Program {
+  if (config.filter !== undefined) return compileFilter(config.filter);
+  return transferFilter(
+    config.transfers.map(({ source: { address, port } }) =>
+      address === undefined ? { port } : { address, port },
+    ),
+  );
+}
+
+function openPaths(config: TcpcopyConfig): Transfer[] {
+  return config.transfers.map(({ source, target }) => ({
+    address: source.address,
+    port: source.port,
+    target: target.address,
+    targetPort: target.port,
+    path: { mtu: Math.min(config.mtu, pathMtu(target.address)) },
+  }));
+}
+
+/** A route or an interface has changed: what the kernel says now holds for the packets to come. */
+function mtuRefresher(transfers: readonly Transfer[], config: TcpcopyConfig, log: Log): () => void {
+  let next = 0;
+  return () => {
+    if (Date.now() < next) return;
+    next = Date.now() + MTU_REFRESH_MS;
+    for (const { target, path } of transfers) {
+      try {
+        const mtu = Math.min(config.mtu, pathMtu(target));
+        if (mtu !== path.mtu) log.warn(`The path to ${target.toString()} takes ${mtu} octets now`);
+        path.mtu = mtu;
+      } catch (error) {
+        log.warn(error instanceof Error ? error.message : String(error));
+      }
+    }
+  };
+}
+
+function replayerConfig(config: TcpcopyConfig, transfers: readonly Transfer[]): ReplayerConfig {
+  const v4 = config.clientAddresses.filter((a) => a.family === 4);
+  const v6 = config.clientAddresses.filter((a) => a.family === 6);
+  return {
+    transfers,
+    clientAddresses: {
+      v4: v4.length > 0 ? new ClientAddresses(v4) : undefined,
+      v6: v6.length > 0 ? new ClientAddresses(v6) : undefined,
+    },
+    percentage: config.percentage,
+    onlyFromSyn: config.onlyNewConnections,
+    localhostOnly: config.transfers.some(({ loopbackOnly }) => loopbackOnly),
+    maxCopies: MAX_COPIES,
+    maxPayload: MAX_PAYLOAD,
+    session: {
+      synthesisedMss: config.mss,
+      holdRequests: config.holdRequests,
+      sessionTimeout: config.sessionTimeout,
+      keepAliveTimeout: config.keepaliveTimeout,
+      handshakeTimeout: seconds(15),
+      gapTimeout: seconds(10),
+      lingerTime: seconds(6),
+      closeWaitTime: seconds(60),
+      maxSegments: 65_536,
+    },
+  };
+}
+
+/** Copies at once, those included that have ended a moment ago: about 1 KB each. */
+const MAX_COPIES = 1 << 18;
+/** Captured octets held for copies that are slower than their clients. */
+const MAX_PAYLOAD = 512 << 20;
+
+async function connectAll(config: TcpcopyConfig): Promise<ByteStream[][]> {
+  const all: ByteStream[][] = [];
+  for (const { address, port } of await resolveServers(config.servers)) {
+    const streams: ByteStream[] = [];
+    for (let i = 0; i < config.connectionsPerServer; i++) {
+      streams.push(await connect(address, port));
+    }
+    all.push(streams);
+  }
+  return all;
+}
+
+async function connect(
+  address: Parameters<typeof connectStream>[0],
+  port: number,
+): Promise<ByteStream> {
+  try {
+    return await connectStream(address, port, CONNECT_TIMEOUT_MS);
+  } catch (error) {
+    throw new StartError(
+      ExitCode.unavailable,
+      `intercept does not answer: ${error instanceof Error ? error.message : String(error)}`,
+      `Start intercept on that host first, and check the address and port of -s ("ss -ltn" there shows port ${port} when it runs).`,
+    );
+  }
+}
