@@ -130,6 +130,14 @@ describe('readTcpcopyConfig', () => {
   });
 });
 
+describe('readTcpcopyConfig, hosts that do two things', () => {
+  it('points out an intercept that runs on a target', () => {
+    expect(tcpcopy('-x 80-10.0.0.2:80 -s 10.0.0.9,10.0.0.2').warnings).toEqual([
+      expect.stringContaining('-s 10.0.0.2 is also a target'),
+    ]);
+  });
+});
+
 describe('readInterceptConfig', () => {
   it('the command of the documentation works as it stands', () => {
     expect(intercept('-i', 'eth1', '-F', 'tcp and src port 80', '-d')).toEqual({

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UsageError } from './exit-codes.ts';
 import { optionLabel, type OptionSpec } from './option-spec.ts';
@@ -183,6 +184,42 @@ describe('parseArguments', () => {
     expect(parseArguments(TCPCOPY, ['-h'])).toEqual({ kind: 'help' });
     expect(parseArguments(TCPCOPY, ['-dv', '-n5'])).toEqual({ kind: 'version' });
     expect(parseArguments(INTERCEPT, ['--help', '-v'])).toEqual({ kind: 'help' });
+  });
+
+  it('throws nothing but UsageError, whatever the arguments', () => {
+    const word = fc.oneof(
+      fc.constantFrom(
+        '-x',
+        '-n',
+        '-dWO',
+        '-',
+        '--',
+        '-h',
+        '--port',
+        '--port=',
+        '-r',
+        '-1',
+        '',
+        '=',
+        ',',
+      ),
+      fc.constantFrom('--__proto__', '--constructor=1', '-dd', '-n1n', '80-10.0.0.1:80', '-C-1'),
+      fc.string({ maxLength: 6 }),
+    );
+    fc.assert(
+      fc.property(
+        fc.constantFrom(TCPCOPY, INTERCEPT),
+        fc.array(word, { maxLength: 5 }),
+        (program, argv) => {
+          try {
+            expect(['help', 'version', 'start']).toContain(parseArguments(program, argv).kind);
+          } catch (error) {
+            expect(error).toBeInstanceOf(UsageError);
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 
   it('treats a name that is not in the table as an error of ours', () => {

@@ -34,6 +34,7 @@ export function readTcpcopyConfig(
       ...clients.warnings,
       ...loopbackWarnings(transfers, clients),
       ...clientWarnings(clients, servers.value, localAddresses),
+      ...serverWarnings(servers.value, targets),
     ]),
     transfers,
     servers: servers.value,
@@ -114,6 +115,19 @@ function clientWarnings(
     );
   }
   return warnings;
+}
+
+/** Capture leaves out what the host itself sends, so the responses must come in from outside. */
+function serverWarnings(
+  servers: readonly ServerAddress[],
+  targets: readonly IpAddress[],
+): string[] {
+  return servers
+    .filter(({ address }) => address && targets.some((target) => target.equals(address)))
+    .map(
+      ({ host }) =>
+        `-s ${host} is also a target of -x: intercept belongs on another host, to which the target sends its responses`,
+    );
 }
 
 function loopbackWarnings(transfers: readonly Transfer[], clients: ClientAddresses): string[] {
