@@ -77,9 +77,11 @@ export function writeResponse(
 }
 
 function copyHeaders(source: Memory, view: PacketView, memory: Memory, offset: number): void {
+  const { view: from } = source;
+  const { view: to } = memory;
   for (let i = 0; i < IPV4_HEADER_LENGTH; i += 4) {
-    memory.view.setInt32(offset + i, source.view.getInt32(view.offset + i));
-    memory.view.setInt32(offset + 20 + i, source.view.getInt32(view.tcpOffset + i));
+    to.setInt32(offset + i, from.getInt32(view.offset + i));
+    to.setInt32(offset + IPV4_HEADER_LENGTH + i, from.getInt32(view.tcpOffset + i));
   }
 }
 
@@ -87,12 +89,11 @@ function copyHeaders(source: Memory, view: PacketView, memory: Memory, offset: n
 function writeOptions(source: Memory, view: PacketView, memory: Memory, offset: number): number {
   const { optionsOffset, optionsLength } = view;
   if (optionsLength > OPTIONS_ROOM) return writeWhatMatters(source, view, memory, offset);
-  for (let i = 0; i < OPTIONS_ROOM; i += 4) {
-    memory.view.setInt32(
-      offset + i,
-      i < optionsLength ? source.view.getInt32(optionsOffset + i) : 0,
-    );
-  }
+  const { view: from } = source;
+  const { view: to } = memory;
+  let i = 0;
+  for (; i < optionsLength; i += 4) to.setInt32(offset + i, from.getInt32(optionsOffset + i));
+  for (; i < OPTIONS_ROOM; i += 4) to.setInt32(offset + i, 0);
   return optionsLength;
 }
 
