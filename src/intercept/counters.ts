@@ -53,7 +53,7 @@ export function describeCounters(c: InterceptCounters): string[] {
   say(c.slowPeer, 'dropped, tcpcopy reads too slowly');
   say(c.peerGone, 'dropped, tcpcopy disconnected');
   say(c.unroutable, 'dropped, IPv6 cannot be routed with protocol version 6');
-  say(c.expired + c.displaced + c.refused, 'dropped, no tcpcopy asked for them');
+  say(c.expired + c.displaced + c.refused, 'dropped, no tcpcopy asked for them or no longer');
   for (const error of Object.values(PacketError)) {
     say(c.unusable[error] as number, `not usable, ${PACKET_ERROR_TEXT[error]}`);
   }
