@@ -65,11 +65,10 @@ async function watch(
   load.result.then(end, end);
   const started = Date.now();
   while (!over) {
-    const [{ sent, answered }, there, copied] = await Promise.all([
-      load.progress(),
-      online.count(),
-      target.count(),
-    ]);
+    // In the order in which a request gets there, from the end: so no count is ahead of another.
+    const copied = await target.count();
+    const there = await online.count();
+    const { sent, answered } = await load.progress();
     const seconds = ((Date.now() - started) / 1000).toFixed(1).padStart(5);
     live(
       `${seconds} s   sent ${pad(sent)}   answered online ${pad(answered)}   ` +

@@ -32,7 +32,9 @@ export function commandEnvironment(lab: Lab): NodeJS.ProcessEnv {
     }
   }
   const path = [folder, dirname(process.execPath), process.env['PATH'] ?? ''].join(':');
-  return { ...process.env, PATH: path };
+  // Options for Node in the two programs alone, such as --cpu-prof.
+  const options = process.env['LAB_NODE_OPTIONS'];
+  return { ...process.env, PATH: path, ...(options !== undefined && { NODE_OPTIONS: options }) };
 }
 
 /** Starts a program and waits until it says that it is ready. */

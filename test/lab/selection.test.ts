@@ -24,7 +24,7 @@ describe('-r 20', () => {
       { name: 'n', kind: 'new', requests: 500, rate: 250, connections: 50, firstPort: 30_000 },
     ];
     const options = c === undefined ? {} : { c };
-    const outcome = await copyLoad(lab, parts, { ...options, tcpcopy: ['-r', '20'] });
+    const outcome = await copyLoad(lab, parts, { ...options, quiet: 1500, tcpcopy: ['-r', '20'] });
     expect(outcome.result.answered).toBe(500);
     const wanted = outcome.online
       .filter((r) => selector(c ?? peerOf(r).address, peerOf(r).port) < 20)

@@ -18,7 +18,8 @@ export interface Outcome {
 }
 
 export interface CopyLoadOptions extends CopyOptions {
-  readonly six?: boolean;
+  /** Milliseconds of silence at the target that end the wait for requests that do not come. */
+  readonly quiet?: number;
 }
 
 /** Starts a server on both sides, both programs, runs the load and stops the programs. */
@@ -30,9 +31,8 @@ export async function copyLoad(
   const online = await startHttpServer(lab, 'online');
   const target = await startHttpServer(lab, 'target');
   const { tcpcopy, intercept } = await startCopying(lab, options);
-  const host = options.six === true ? lab.ip6('online') : lab.ip4('online');
-  const result = await startLoad(lab, parts, { host }).result;
-  await drained(target, result.answered);
+  const result = await startLoad(lab, parts).result;
+  await drained(target, result.answered, options.quiet);
   const ends = [await tcpcopy.stop(), await intercept.stop()];
   const said = `tcpcopy:\n${tcpcopy.text()}\nintercept:\n${intercept.text()}`;
   expect(ends, said).toEqual([

@@ -72,17 +72,6 @@ describe('HTTP', () => {
     );
   });
 
-  test('the same over IPv6', async () => {
-    await using lab = await createLab();
-    const six = { x: `80-[${lab.ip6('target')}]:80`, six: true };
-    const parts: LoadPart[] = [
-      { name: 'k', kind: 'keep-alive', requests: 500, rate: 500, connections: 8 },
-      { name: 'n', kind: 'new', requests: 200, rate: 200, connections: 50 },
-      { name: 'p', kind: 'keep-alive', requests: 40, rate: 40, connections: 4, body: 24_000 },
-    ];
-    expectIdentical(await copyLoad(lab, parts, six), 740);
-  });
-
   test('everything at once, from many clients, under one copied address', async () => {
     await using lab = await createLab({ clientAddresses: 4 });
     const addresses = lab.clientAddresses();
