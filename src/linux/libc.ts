@@ -51,6 +51,7 @@ export const libc: {
   readonly dup2: Fn<[from: number, to: number]>;
   readonly flock: Fn<[fd: number, operation: number]>;
   readonly memcpy: Fn<[to: Address, from: Address, length: number]>;
+  readonly nanosleep: Fn<[wanted: Address, left: Address]>;
   readonly timerfdCreate: Fn<[clock: number, flags: number]>;
   readonly timerfdSettime: Fn<[fd: number, flags: number, value: Address, old: Address]>;
 } = {
@@ -71,6 +72,7 @@ export const libc: {
   dup2: declare('int dup2(int, int)'),
   flock: declare('int flock(int, int)'),
   memcpy: declare('uintptr_t memcpy(void *, void *, size_t)'),
+  nanosleep: declare('int nanosleep(void *, void *)'),
   timerfdCreate: declare('int timerfd_create(int, int)'),
   timerfdSettime: declare('int timerfd_settime(int, int, void *, void *)'),
 };

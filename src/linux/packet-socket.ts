@@ -1,4 +1,5 @@
 import { Memory } from '../base/memory.ts';
+import { type Duration, micros } from '../base/time.ts';
 import type { CaptureStatistics, PacketHandler, PacketSource } from '../ports/packet-source.ts';
 import type { Watchable } from '../ports/reactor.ts';
 import type { Program } from './bpf.ts';
@@ -20,10 +21,13 @@ import {
   SOL_SOCKET,
 } from './constants.ts';
 import { EACCES, EAGAIN, EINTR, ENETDOWN, EPERM, NEED_NET_RAW, SystemError } from './errors.ts';
+import { Gather } from './gather.ts';
 import { findInterface } from './interfaces.ts';
 import { addressOf, lastErrno, libc } from './libc.ts';
 import { attachFilter, guarded } from './packet-filter.ts';
+import { systemClock } from './reactor.ts';
 import { BATCH, ReceiveBatch } from './receive-batch.ts';
+import { sleep } from './sleep.ts';
 import { SOCKADDR_ROOM, writeLink } from './sockaddr.ts';
 import {
   getOptionStruct,
@@ -45,8 +49,19 @@ export interface PacketSocketOptions {
   readonly timestamps?: boolean;
   /** Capture what is addressed to other hosts too, as behind a mirror port. Needs named interfaces. */
   readonly promiscuous?: boolean;
+  /** The longest that a packet may wait for others at high rates, see `gatherDelay`; default 0. */
+  readonly gatherDelay?: Duration;
   /** Called with what a socket says of itself, such as that its interface went down. */
   readonly onError?: (error: SystemError) => void;
+}
+
+export interface PacketSocket extends PacketSource, Watchable {
+  /**
+   * At high rates, once watched, sleep so long between wake-ups that several packets come with each; 0: never. The sleep blocks
+   * the event loop, so that what else arrives is gathered too. At low rates every packet wakes us at once. May be changed at
+   * any time.
+   */
+  gatherDelay: Duration;
 }
 
 const DEFAULT_RECEIVE_BUFFER = 64 * 1024 * 1024;
@@ -66,7 +81,7 @@ interface Binding {
  * bridge have done their work, and never an outgoing one. A port of a bridge hands its packets to the bridge before that
  * point, so a named interface that has a master is bound to all protocols.
  */
-export function openPacketSource(options: PacketSocketOptions = {}): PacketSource & Watchable {
+export function openPacketSource(options: PacketSocketOptions = {}): PacketSocket {
   const bindings = chooseBindings(options.interfaces ?? []);
   const sockets: CaptureSocket[] = [];
   try {
@@ -75,7 +90,7 @@ export function openPacketSource(options: PacketSocketOptions = {}): PacketSourc
     for (const socket of sockets) socket.close();
     throw error;
   }
-  return new PacketSocketSource(sockets, options.onError);
+  return new PacketSocketSource(sockets, options);
 }
 
 function chooseBindings(names: readonly string[]): Binding[] {
@@ -163,7 +178,7 @@ function check(call: string, errno: number, where = ''): void {
   throw new SystemError(hint === undefined ? failed : { ...failed, hint });
 }
 
-class PacketSocketSource implements PacketSource, Watchable {
+class PacketSocketSource implements PacketSocket {
   readonly #sockets: readonly CaptureSocket[];
   readonly #onError: ((error: SystemError) => void) | undefined;
   readonly #batch = new ReceiveBatch();
@@ -172,14 +187,27 @@ class PacketSocketSource implements PacketSource, Watchable {
   #dropped = 0;
   /** Whose turn it is to be read first. */
   #first = 0;
+  readonly #gather: Gather;
+  #callback: () => void = () => {};
+  /** Packets since the last wake-up. */
+  #arrived = 0;
+  /** The last call brought as many as it could: there may be more. */
+  #full = false;
+  #gathering = false;
   #closed = false;
 
-  constructor(
-    sockets: readonly CaptureSocket[],
-    onError: ((error: SystemError) => void) | undefined,
-  ) {
+  constructor(sockets: readonly CaptureSocket[], options: PacketSocketOptions) {
     this.#sockets = sockets;
-    this.#onError = onError;
+    this.#onError = options.onError;
+    this.#gather = new Gather(options.gatherDelay ?? micros(0));
+  }
+
+  get gatherDelay(): Duration {
+    return this.#gather.maxDelay;
+  }
+
+  set gatherDelay(delay: Duration) {
+    this.#gather.maxDelay = delay;
   }
 
   /**
@@ -206,18 +234,54 @@ class PacketSocketSource implements PacketSource, Watchable {
       total += count;
     }
     this.#first = this.#first + 1 < sockets.length ? this.#first + 1 : 0;
+    this.#arrived += total;
+    this.#full = total === limit;
     return total;
   }
 
   /** Calls back on arrival. Whoever receives less than all is called again. */
   onReadable(callback: () => void): void {
+    this.#callback = callback;
     for (const socket of this.#sockets) {
       socket.ready = false;
       socket.watch = watchFd(socket.fd, () => {
         socket.ready = true;
-        callback();
+        this.#wake();
       });
     }
+  }
+
+  /** On arrival: serves it, and goes over to gathering when packets come fast. */
+  #wake(): void {
+    this.#callback();
+    if (this.#nextDelay() === 0 || this.#gathering || this.#closed) return;
+    this.#gathering = true;
+    for (const { watch } of this.#sockets) watch?.watchReadable(false);
+    setImmediate(this.#cycle);
+  }
+
+  /**
+   * One round of gathering. As the next one is an immediate, the event loop looks after everything else in between without
+   * falling asleep itself: one wake-up a round, not one more for each stream that has something to say.
+   */
+  readonly #cycle = (): void => {
+    if (this.#closed) return;
+    if (!this.#full) sleep(this.gatherDelay);
+    for (const socket of this.#sockets) socket.ready = true;
+    this.#callback();
+    if (this.#closed) return;
+    if (this.#nextDelay() > 0) {
+      setImmediate(this.#cycle);
+      return;
+    }
+    this.#gathering = false;
+    for (const { watch } of this.#sockets) watch?.watchReadable(true);
+  };
+
+  #nextDelay(): Duration {
+    const packets = this.#arrived;
+    this.#arrived = 0;
+    return this.#gather.next(systemClock.now(), packets);
   }
 
   statistics(): CaptureStatistics {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { micros } from '../../src/base/time.ts';
 import { openPacketSource } from '../../src/linux/packet-socket.ts';
 import { pathMtu } from '../../src/linux/path-mtu.ts';
 import { compileFilter } from '../../src/linux/pcap-filter.ts';
@@ -194,6 +195,41 @@ describe('packet source and raw sender', () => {
     sendSegment(sender, V6, 80);
     sender.flush();
     await until(() => recorder.seen.length === 101, 'one more');
+    sender.close();
+    source.close();
+  });
+
+  it('gather at high rates, lose nothing, and answer at once again afterwards', async () => {
+    const filter = transferFilter([{ port: 80 }]);
+    const source = openPacketSource({ filter, gatherDelay: micros(500) });
+    const sender = openRawSender();
+    const recorder = new Recorder();
+    let wakes = 0;
+    let empty = 0;
+    source.onReadable(() => {
+      wakes++;
+      if (source.receive(recorder, 64) === 0) empty++;
+    });
+    const total = 20_000;
+    let sent = 0;
+    const flood = setInterval(() => {
+      for (let i = 0; i < 100 && sent < total; i++, sent++)
+        sendSegment(sender, i % 2 ? V4 : V6, 80);
+      sender.flush();
+    }, 1);
+    await until(() => recorder.seen.length === total, 'the whole flood');
+    clearInterval(flood);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Only one who gathers looks where nothing has arrived.
+    expect(empty).toBeGreaterThan(0);
+    wakes = 0;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(wakes).toBe(0);
+    sendSegment(sender, V6, 80);
+    sender.flush();
+    await until(() => recorder.seen.length === total + 1, 'one more');
+    expect(wakes).toBe(1);
+    expect(source.statistics()).toEqual({ received: total + 1, dropped: 0 });
     sender.close();
     source.close();
   });
