@@ -13,6 +13,8 @@ if [ "${1:-}" = --inside ]; then
   # An ordinary user may not write to /run, and the names of network namespaces are files there.
   mount -t tmpfs -o mode=755 sandbox /run
   mkdir -p /run/netns
+  # Daemons write their logs where they always do, and yet leave none behind on this machine.
+  mount -t tmpfs -o mode=755 sandbox /var/log
   ip link set lo up
   export TCPCOPY_SANDBOX=1
   # Not "exec": the first process of a namespace must reap the orphans and keeps no default signals.
