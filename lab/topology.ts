@@ -148,6 +148,7 @@ async function raise(lab: Lab): Promise<void> {
   const names = [switchName, ...lab.hosts.map((host) => lab.namespace(host))];
   await batch(names.map((name) => `netns add ${name}`));
   await batch(['link set lo up', 'link add br0 type bridge', 'link set br0 up'], switchName);
+  await lab.exec('switch', 'sh', ['-c', SWITCH_SETTINGS]);
   for (const host of lab.hosts) {
     const name = lab.namespace(host);
     const own = host.startsWith('target') ? (lab.options.targetMtu ?? mtu) : mtu;
@@ -167,6 +168,12 @@ async function raise(lab: Lab): Promise<void> {
   }
   await arrangeLoss(lab);
 }
+
+/** A switch forwards frames; where br_netfilter is loaded, the kernel would take each through the IP firewall as well. */
+const SWITCH_SETTINGS = `
+  for knob in /proc/sys/net/bridge/bridge-nf-call-*tables; do
+    [ ! -w "$knob" ] || echo 0 > "$knob"
+  done`;
 
 /** Kernel settings of a host, as a shell script. */
 function hostSettings(host: HostName, offloads: boolean): string {

@@ -8,10 +8,11 @@ export class Memory {
   /** 16-bit words in the machine's own byte order, for checksums. */
   readonly halves: Uint16Array;
   /**
-   * Where the block lies in this process, for whoever hands it to the kernel; 0 until asked for. An address below 2⁵³, so
-   * a plain number holds it. Means nothing to the layers above `linux`.
+   * Where the block lies in this process, for whoever hands it to the kernel; NaN until asked for, so that V8 gives the field
+   * a double from the start and never changes the shape of the object. An address below 2⁵³, so a plain number holds it.
+   * Means nothing to the layers above `linux`.
    */
-  nativeAddress = 0;
+  nativeAddress: number = Number.NaN;
 
   /** `buffer`'s length must be even. */
   constructor(buffer: ArrayBuffer) {

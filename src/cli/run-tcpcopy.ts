@@ -98,12 +98,13 @@ function chooseFilter(config: TcpcopyConfig): Program {
 }
 
 function openPaths(config: TcpcopyConfig): Transfer[] {
-  return config.transfers.map(({ source, target }) => ({
+  return config.transfers.map(({ source, target, loopbackOnly }) => ({
     address: source.address,
     port: source.port,
     target: target.address,
     targetPort: target.port,
     path: { mtu: Math.min(config.mtu, pathMtu(target.address)) },
+    loopbackOnly,
   }));
 }
 
@@ -136,7 +137,6 @@ function replayerConfig(config: TcpcopyConfig, transfers: readonly Transfer[]): 
     },
     percentage: config.percentage,
     onlyFromSyn: config.onlyNewConnections,
-    localhostOnly: config.transfers.some(({ loopbackOnly }) => loopbackOnly),
     maxCopies: MAX_COPIES,
     maxPayload: MAX_PAYLOAD,
     session: {

@@ -82,7 +82,8 @@ export const lastErrno = (): number => koffi.errno();
 
 /** Where `memory` lies; looked up at first sight and kept. The caller keeps the memory alive while the kernel may use it. */
 export function addressOf(memory: Memory): Address {
-  if (memory.nativeAddress === 0) memory.nativeAddress = Number(koffi.address(memory.bytes));
+  if (Number.isNaN(memory.nativeAddress))
+    memory.nativeAddress = Number(koffi.address(memory.bytes));
   return memory.nativeAddress;
 }
 

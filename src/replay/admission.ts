@@ -32,8 +32,6 @@ export interface AdmissionConfig {
   readonly percentage: number;
   /** -O: never join a connection after its SYN. */
   readonly onlyFromSyn: boolean;
-  /** Some target is 127.0.0.1: only clients on this host can be copied. */
-  readonly localhostOnly: boolean;
   readonly maxCopies: number;
 }
 
@@ -69,7 +67,7 @@ export class Admission {
       return Verdict.notSampled;
     }
     if (!isSyn && (p.payloadLength === 0 || this.#config.onlyFromSyn)) return Verdict.stray;
-    if (this.#breaksLoopbackRule(p, replacement)) return Verdict.loopback;
+    if (breaksLoopbackRule(p, transfer, replacement)) return Verdict.loopback;
     ledger.connections++;
     if (!isSyn) ledger.joined++;
     const refusal = this.#refusal(p, transfer, replacement, copies);
@@ -90,13 +88,6 @@ export class Admission {
       ? selector(as.w0, as.w1, as.w2, as.w3, p.sourcePort)
       : selector(p.src0, p.src1, p.src2, p.src3, p.sourcePort);
     return sel < percentage;
-  }
-
-  /** 127.0.0.1 cannot be routed to another host, and only 127.0.0.1 can be answered by a target there. */
-  #breaksLoopbackRule(p: PacketView, as: IpAddress | undefined): boolean {
-    const word = as ? as.w3 : p.src3;
-    const isLoopback = p.family === 4 && word >>> 24 === LOOPBACK_NETWORK;
-    return isLoopback !== this.#config.localhostOnly;
   }
 
   /** The ends of the copy, or why there can be none. */
@@ -175,4 +166,11 @@ export class Admission {
     this.#online.push(address);
     return address;
   }
+}
+
+/** A loopback address cannot leave this host, and a target at one can answer no other. */
+function breaksLoopbackRule(p: PacketView, transfer: Transfer, as: IpAddress | undefined): boolean {
+  const word = as ? as.w3 : p.src3;
+  const isLoopback = p.family === 4 && word >>> 24 === LOOPBACK_NETWORK;
+  return isLoopback !== transfer.loopbackOnly;
 }

@@ -10,6 +10,8 @@ export interface Transfer {
   readonly target: IpAddress;
   readonly targetPort: number;
   readonly path: TargetPath;
+  /** The target is a loopback address: the kernel takes only packets that come from one. */
+  readonly loopbackOnly: boolean;
 }
 
 /** The pairs of -x by port, first match in the order given. */

@@ -30,7 +30,7 @@ export const Verdict = {
   overLimit: 12,
   /** Its copy would have the address and port of one that lives (see -c). */
   tupleInUse: 13,
-  /** From another host while some target is 127.0.0.1, or from 127.0.0.1 while none is. */
+  /** From another host while the target is a loopback address, or the reverse. */
   loopback: 14,
   /** Its sequence number is nowhere near what the client can send. */
   outOfWindow: 15,
