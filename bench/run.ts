@@ -19,6 +19,10 @@ if (!(seconds > 0)) {
   process.exit(2);
 }
 
+/** Seconds of the same load before, which do not count: these programs run for weeks, and code that
+ *  is not yet compiled costs several times as much. */
+const WARM_UP = 2;
+
 const keepAlive = (rate: number): Load => ({
   title: `keep-alive, ${rate}/s over 32 connections`,
   part: { name: 'k', kind: 'keep-alive', rate, requests: rate * seconds, connections: 32 },
@@ -57,6 +61,8 @@ interface Row {
   readonly duplicated: number;
   /** Requests a second that the client reached; below the pace when the machine is too small. */
   readonly pace: number;
+  /** What went wrong at the client, by error. */
+  readonly errors: Readonly<Record<string, number>>;
   /** The client's latency online, milliseconds. */
   readonly p50: number;
   readonly p99: number;
@@ -80,9 +86,12 @@ async function measure(load: Load): Promise<Row> {
   const online = await startHttpServer(lab, 'online');
   const target = await startHttpServer(lab, 'target');
   const { tcpcopy, intercept } = await startCopying(lab);
+  const warmUp = { ...load.part, name: 'w', requests: load.part.rate * WARM_UP };
+  await startLoad(lab, [warmUp]).result;
+  await drained(target, warmUp.requests);
   const before = { tcpcopy: tcpcopy.usage(), intercept: intercept.usage() };
   const result = await startLoad(lab, [load.part]).result;
-  await drained(target, result.answered);
+  await drained(target, warmUp.requests + result.answered);
   const costs = {
     tcpcopy: cost(before.tcpcopy, tcpcopy, result.answered),
     intercept: cost(before.intercept, intercept, result.answered),
@@ -98,6 +107,7 @@ async function measure(load: Load): Promise<Row> {
     lost: c.lost,
     duplicated: c.duplicated,
     pace: Math.round(result.answered / result.seconds),
+    errors: result.errors,
     p50: result.p50,
     p99: result.p99,
     ...costs,
@@ -136,8 +146,10 @@ const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 print(`Node ${facts.node}, Linux ${facts.kernel}, ${facts.processors} x ${facts.processor}`);
-print(`${seconds} s each; CPU in microseconds per request, total (user + system); load average`);
-print(`before: ${facts.loadBefore}`);
+print(
+  `${seconds} s each after ${WARM_UP} s of warm-up (which counts among the requests only); CPU in µs per request,`,
+);
+print(`total (user + system); load average before: ${facts.loadBefore}`);
 print('');
 print(line(COLUMNS));
 const rows: Row[] = [];
