@@ -37,12 +37,9 @@ export const TCP_KEEPIDLE = 4;
 export const TCP_KEEPINTVL = 5;
 export const TCP_KEEPCNT = 6;
 export const IP_HDRINCL = 3;
-export const IP_MTU_DISCOVER = 10;
-export const IP_PMTUDISC_PROBE = 3;
 export const IP_MTU = 14;
 export const IPV6_V6ONLY = 26;
 export const IPV6_MTU = 24;
-export const IPV6_MTU_DISCOVER = 23;
 
 export const PACKET_STATISTICS = 6;
 export const PACKET_AUXDATA = 8;

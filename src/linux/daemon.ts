@@ -12,7 +12,7 @@ import { SystemError } from './errors.ts';
  *
  * ```
  * if (options.daemon && !isDaemonChild()) process.exit(await startDaemon());
- * …open the log, write the pid file, start to capture…
+ * …open the log, write the pid file, handle signals, start to capture…
  * daemonReady();
  * ```
  */

@@ -41,13 +41,11 @@ export const errnoText = (errno: number): string =>
   getSystemErrorMap().get(-errno)?.[1] ?? `error number ${errno}`;
 
 export const EPERM = 1;
-export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;
 export const ENODEV = 19;
-export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
 export const EMSGSIZE = 90;
@@ -56,7 +54,6 @@ export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
 export const ENETDOWN = 100;
 export const ENETUNREACH = 101;
-export const ECONNABORTED = 103;
 export const ENOBUFS = 105;
 export const ETIMEDOUT = 110;
 export const ECONNREFUSED = 111;

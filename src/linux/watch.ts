@@ -25,7 +25,7 @@ class FdWatch implements Watch {
 
   constructor(fd: number, onReadable: () => void, onWritable: (() => void) | undefined) {
     this.#callback = (status, event) => {
-      // An error condition (EPOLLERR) comes without events: reading or writing tells which it is.
+      // An error on the descriptor comes without events: reading or writing tells which it is, and takes it away.
       const failed = status < 0;
       try {
         if ((event.writable || failed) && this.#interest.writable) onWritable?.();
@@ -35,6 +35,8 @@ class FdWatch implements Watch {
           throw error;
         });
       }
+      // libuv stops a watch that has met an error: a capture would never hear of its interface being up again.
+      if (failed) this.#update();
     };
     this.#handle = koffi.node.poll(fd, this.#interest, this.#callback as Typed);
     open.add(this);

@@ -31,9 +31,9 @@ beforeAll(() => {
      writePidFile(pidFile, 'program');
      await new Promise((resolve) => setTimeout(resolve, 100));
      console.log('before');
+     process.on('SIGTERM', () => process.exit(0));
      daemonReady();
      console.log('after');
-     process.on('SIGTERM', () => process.exit(0));
      setInterval(() => {}, 1000);`,
   );
 });

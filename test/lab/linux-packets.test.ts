@@ -244,6 +244,37 @@ describe('packet source and raw sender', () => {
     source.close();
   });
 
+  it('report an interface that goes down and capture again when it is up', async () => {
+    const errors: string[] = [];
+    const source = openPacketSource({
+      interfaces: ['vb'],
+      filter: transferFilter([{ port: 80 }]),
+      onError: (error) => errors.push(error.message),
+    });
+    const recorder = new Recorder();
+    source.onReadable(() => source.receive(recorder, 64));
+    ip('link set vb down');
+    await until(() => errors.length === 2, 'the socket of each family tells');
+    ip('link set vb up');
+    const sender = openRawSender();
+    // The other end takes its time to notice the carrier; what is sent before that is lost.
+    const sendAndLook = (): boolean => {
+      sendSegment(sender, V4, 80);
+      sender.flush();
+      return recorder.seen.length > 0;
+    };
+    await until(sendAndLook, 'a packet after the pause');
+    expect(errors).toHaveLength(2);
+    expect(errors[0]).toMatch(/^Cannot capture packets on 'vb': .*ENETDOWN.*goes on when it is up/);
+    sender.close();
+    source.close();
+  });
+
+  it('refuse an interface that is not there, and name those that are', () => {
+    const open = (): unknown => openPacketSource({ interfaces: ['vb', 'eth77'] });
+    expect(open).toThrow(/^Cannot find the network interface 'eth77': .*ENODEV.*: .*lo.*v[ab]/);
+  });
+
   it('listen on interfaces that come up later', () => {
     const source = openPacketSource({ filter: transferFilter([{ port: 80 }]) });
     ip('link add vc type veth peer name vd');
