@@ -3,7 +3,7 @@ import type { Memory } from '../base/memory.ts';
 import type { Random } from '../base/random.ts';
 import { seqAdd, seqAfter } from '../base/seq.ts';
 import { SlabPool } from '../base/slab-pool.ts';
-import type { Instant } from '../base/time.ts';
+import type { Duration, Instant } from '../base/time.ts';
 import type { PacketSink } from '../ports/packet-sink.ts';
 import type { CapturedPacket, ChecksumState } from '../ports/packet-source.ts';
 import type { RouteRegistrar } from '../ports/route-registrar.ts';
@@ -129,7 +129,10 @@ export class Replayer {
     if (transfer === undefined) return Verdict.unmatched;
     let copy = this.#copies.findByClientPacket(p);
     if ((p.flags & (SYN | ACK)) === SYN) {
-      if (copy?.syn.captured && copy.syn.iss === p.seq) return Verdict.synAgain;
+      if (copy?.syn.captured && copy.syn.iss === p.seq) {
+        copy.handleSynAgain(now);
+        return Verdict.synAgain;
+      }
       if (copy !== undefined) this.#replace(now, copy);
       copy = undefined;
     } else if (copy?.hasEnded) {
@@ -154,6 +157,7 @@ export class Replayer {
       p.seq = seqAdd(p.seq, 1);
       p.flags &= ~SYN;
       this.#feed(now, copy, p, checksum);
+      copy.clientRtt = -1 as Duration; // It came with the SYN, not a round trip later.
     }
     return Verdict.syn;
   }

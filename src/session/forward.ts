@@ -24,7 +24,7 @@ export function handleClientSegment(
   p: PacketView,
   checksum: ChecksumState,
 ): Verdict {
-  if (s.clientRtt < 0) s.clientRtt = elapsed(s.synCapturedAt, now);
+  if (s.clientRtt < 0) s.clientRtt = elapsed(s.synRepeatedAt, now);
   if ((p.flags & RST) !== 0) return handleClientReset(s, p);
   if (p.payloadLength === 0 && (p.flags & FIN) === 0) {
     notePureAck(s, p);

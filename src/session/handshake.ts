@@ -69,6 +69,7 @@ export function handleInSynSent(s: SessionState, now: Instant, p: PacketView): v
 function acceptSynAck(s: SessionState, now: Instant, p: PacketView): void {
   const { options, config, counters } = s.context;
   counters.connected++;
+  s.isConnected = true;
   s.irs = p.seq;
   s.rcvNxt = seqAdd(p.seq, 1);
   s.sndUna = p.ack;
@@ -111,6 +112,7 @@ export function handleSynTimeout(s: SessionState): void {
 /** The pause before a reconnection is over: the connection starts anew in front of the first octet that was never sent. */
 export function reopen(s: SessionState, now: Instant): void {
   s.enter('reopen');
+  s.isConnected = false;
   s.iss = seqAdd(s.sndMax, -1);
   s.sndUna = s.sndNxt = s.sndMax = s.iss;
   s.routeDue = true;

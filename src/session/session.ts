@@ -28,6 +28,11 @@ export class Session extends SessionState {
     return handleClientSegment(this, now, p, checksum);
   }
 
+  /** The client has sent its SYN again. */
+  handleSynAgain(now: Instant): void {
+    this.synRepeatedAt = now;
+  }
+
   /** The header of a segment of the target; `p.payloadLength` octets followed it. */
   handleTargetHeader(now: Instant, p: PacketView): void {
     const { counters, options } = this.context;

@@ -98,6 +98,8 @@ export class SessionState implements Scheduled {
   retries = 0;
 
   // Receive side.
+  /** The target's SYN-ACK has come: IRS and RCV.NXT mean something. */
+  isConnected = false;
   irs: Seq = seqOf(0);
   rcvNxt: Seq = seqOf(0);
   /** Of the target's FIN, known once `finSeen`; it may lie beyond RCV.NXT. */
@@ -136,6 +138,8 @@ export class SessionState implements Scheduled {
   /** Between the online server and the client, measured from SYN to the first packet after it; −1 until known. */
   clientRtt: Duration = -1 as Duration;
   readonly synCapturedAt: Instant;
+  /** When the client's SYN was captured last: the round trip counts from here. */
+  synRepeatedAt: Instant;
   /** Captured acknowledgement number of what was released last. */
   pacedAck: Seq = seqOf(0);
   pacedAckKnown = false;
@@ -181,6 +185,7 @@ export class SessionState implements Scheduled {
     this.queue = new SendQueue(context.store, context.pool, seqAdd(syn.iss, 1));
     this.congestion = new Congestion(this.mss);
     this.synCapturedAt = now;
+    this.synRepeatedAt = now;
     this.lastDataAt = now;
     this.lastTargetAt = now;
     this.ipId = ipId;

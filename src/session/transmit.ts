@@ -30,7 +30,8 @@ export function pollTransmit(s: SessionState, now: Instant, sink: PacketSink): v
   if (s.rstDue) {
     s.rstDue = false;
     // Exactly what the target expects next, if nothing was lost: a reset beside it would only be challenged (RFC 5961 §3.2).
-    emit(s, now, sink, RST | ACK, s.sndMax, NONE, 0, 0);
+    // Before its SYN-ACK there is nothing to acknowledge, and Linux in SYN-RECEIVED ignores a reset that acknowledges wrongly.
+    emit(s, now, sink, s.isConnected ? RST | ACK : RST, s.sndMax, NONE, 0, 0);
   }
   if (s.synDue) sendSyn(s, now, sink);
   if (!isSynchronized(s.phase)) return;
