@@ -2,53 +2,25 @@ import { Memory } from '../base/memory.ts';
 import { type Duration, micros } from '../base/time.ts';
 import type { CaptureStatistics, PacketHandler, PacketSource } from '../ports/packet-source.ts';
 import type { Watchable } from '../ports/reactor.ts';
-import type { Program } from './bpf.ts';
 import {
-  AF_PACKET,
-  ETH_P_ALL,
-  ETH_P_IP,
-  ETH_P_IPV6,
-  PACKET_ADD_MEMBERSHIP,
-  PACKET_AUXDATA,
-  PACKET_IGNORE_OUTGOING,
-  PACKET_MR_PROMISC,
-  PACKET_STATISTICS,
-  SO_RCVBUF,
-  SO_RCVBUFFORCE,
-  SO_TIMESTAMPNS,
-  SOCK_DGRAM,
-  SOL_PACKET,
-  SOL_SOCKET,
-} from './constants.ts';
-import { EACCES, EAGAIN, EINTR, ENETDOWN, EPERM, NEED_NET_RAW, SystemError } from './errors.ts';
+  type CaptureOptions,
+  captureFailure,
+  CaptureSocket,
+  chooseBindings,
+} from './capture-socket.ts';
+import { PACKET_STATISTICS, SOL_PACKET } from './constants.ts';
+import { EAGAIN, EINTR, ENETDOWN, SystemError } from './errors.ts';
 import { Gather } from './gather.ts';
-import { findInterface } from './interfaces.ts';
-import { addressOf, lastErrno, libc } from './libc.ts';
-import { attachFilter, guarded } from './packet-filter.ts';
+import { lastErrno } from './libc.ts';
 import { systemClock } from './reactor.ts';
 import { BATCH, ReceiveBatch } from './receive-batch.ts';
 import { sleep } from './sleep.ts';
-import { SOCKADDR_ROOM, writeLink } from './sockaddr.ts';
-import {
-  getOptionStruct,
-  openSocket,
-  setBufferSize,
-  setOption,
-  setOptionStruct,
-} from './socket.ts';
-import { type Watch, watchFd } from './watch.ts';
+import { getOptionStruct } from './socket.ts';
+import { watchFd } from './watch.ts';
 
-export interface PacketSocketOptions {
+export interface PacketSocketOptions extends CaptureOptions {
   /** Names of interfaces; empty or absent: all of them, those that appear later included. */
   readonly interfaces?: readonly string[];
-  /** What the kernel lets through, from the IP header on; absent: everything. */
-  readonly filter?: Program;
-  /** Octets that wait in the kernel for us, for each socket; default 64 MiB. */
-  readonly receiveBuffer?: number;
-  /** Fill in `receivedAt`. Costs the whole host a clock reading per packet. */
-  readonly timestamps?: boolean;
-  /** Capture what is addressed to other hosts too, as behind a mirror port. Needs named interfaces. */
-  readonly promiscuous?: boolean;
   /** The longest that a packet may wait for others at high rates, see `gatherDelay`; default 0. */
   readonly gatherDelay?: Duration;
   /** Called with what a socket says of itself, such as that its interface went down. */
@@ -64,22 +36,9 @@ export interface PacketSocket extends PacketSource, Watchable {
   gatherDelay: Duration;
 }
 
-const DEFAULT_RECEIVE_BUFFER = 64 * 1024 * 1024;
-
-/** The packets that a socket sees: of a protocol, on an interface (0: all). */
-interface Binding {
-  readonly protocol: number;
-  readonly index: number;
-  readonly name: string;
-}
-
 /**
  * Opens a capture of the IP packets that arrive at this host. The filter is in place before the first packet can enter. Throws
  * `SystemError`.
- *
- * Sockets are bound to IPv4 and IPv6, not to all protocols: the kernel hands such a socket every packet once, after VLAN, bond and
- * bridge have done their work, and never an outgoing one. A port of a bridge hands its packets to the bridge before that
- * point, so a named interface that has a master is bound to all protocols.
  */
 export function openPacketSource(options: PacketSocketOptions = {}): PacketSocket {
   const bindings = chooseBindings(options.interfaces ?? []);
@@ -91,91 +50,6 @@ export function openPacketSource(options: PacketSocketOptions = {}): PacketSocke
     throw error;
   }
   return new PacketSocketSource(sockets, options);
-}
-
-function chooseBindings(names: readonly string[]): Binding[] {
-  if (names.length === 0) {
-    return [ETH_P_IP, ETH_P_IPV6].map((protocol) => ({ protocol, index: 0, name: '' }));
-  }
-  return [...new Set(names)].flatMap((name) => {
-    const { index, master } = findInterface(name);
-    const protocols = master === 0 ? [ETH_P_IP, ETH_P_IPV6] : [ETH_P_ALL];
-    return protocols.map((protocol) => ({ protocol, index, name }));
-  });
-}
-
-class CaptureSocket {
-  readonly fd: number;
-  readonly name: string;
-  /** There may be something to read. Always so without a watch. */
-  ready = true;
-  watch: Watch | undefined;
-  readonly #memory = Memory.alloc(SOCKADDR_ROOM);
-
-  constructor(binding: Binding, options: PacketSocketOptions) {
-    this.name = binding.name;
-    this.fd = openSocket(AF_PACKET, SOCK_DGRAM, 0, failure('socket(AF_PACKET)'), hintFor);
-    try {
-      this.#prepare(binding, options);
-      this.#bind(binding);
-      if (options.promiscuous === true && binding.index !== 0) this.#watchOthers(binding.index);
-    } catch (error) {
-      libc.close(this.fd);
-      throw error;
-    }
-  }
-
-  #prepare(binding: Binding, options: PacketSocketOptions): void {
-    const everyProtocol = binding.protocol === ETH_P_ALL;
-    const otherHosts = options.promiscuous ?? false;
-    const filter = guarded(options.filter, { everyProtocol, otherHosts });
-    check('setsockopt(SO_ATTACH_FILTER)', attachFilter(this.fd, filter));
-    check('setsockopt(PACKET_AUXDATA)', setOption(this.fd, SOL_PACKET, PACKET_AUXDATA, 1));
-    // The filter drops outgoing packets anyway; kernels before 4.20 do not know this option, which saves it the work.
-    if (everyProtocol) setOption(this.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-    if (options.timestamps === true) {
-      check('setsockopt(SO_TIMESTAMPNS)', setOption(this.fd, SOL_SOCKET, SO_TIMESTAMPNS, 1));
-    }
-    const octets = options.receiveBuffer ?? DEFAULT_RECEIVE_BUFFER;
-    setBufferSize(this.fd, SO_RCVBUFFORCE, SO_RCVBUF, octets);
-  }
-
-  #bind(binding: Binding): void {
-    const length = writeLink(this.#memory, 0, binding.protocol, binding.index);
-    if (libc.bind(this.fd, addressOf(this.#memory), length) === 0) return;
-    const errno = lastErrno();
-    if (errno === ENETDOWN) return; // It receives once the interface is up.
-    check('bind(AF_PACKET)', errno, binding.name === '' ? '' : ` on '${binding.name}'`);
-  }
-
-  /** struct packet_mreq: interface, type, address length, address. */
-  #watchOthers(index: number): void {
-    this.#memory.view.setInt32(0, index, true);
-    this.#memory.view.setUint16(4, PACKET_MR_PROMISC, true);
-    this.#memory.view.setUint16(6, 0, true);
-    const errno = setOptionStruct(this.fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, this.#memory, 16);
-    check('setsockopt(PACKET_ADD_MEMBERSHIP)', errno);
-  }
-
-  close(): void {
-    this.watch?.close();
-    libc.close(this.fd);
-  }
-}
-
-const failure = (call: string, where = ''): { call: string; doing: string } => ({
-  call,
-  doing: `capture packets${where}`,
-});
-
-const hintFor = (errno: number): string | undefined =>
-  errno === EPERM || errno === EACCES ? NEED_NET_RAW : undefined;
-
-function check(call: string, errno: number, where = ''): void {
-  if (errno === 0) return;
-  const hint = hintFor(errno);
-  const failed = { ...failure(call, where), errno };
-  throw new SystemError(hint === undefined ? failed : { ...failed, hint });
 }
 
 class PacketSocketSource implements PacketSocket {
@@ -308,6 +182,6 @@ class PacketSocketSource implements PacketSocket {
     const where = socket.name === '' ? '' : ` on '${socket.name}'`;
     const hint =
       errno === ENETDOWN ? 'the interface went down; capture goes on when it is up again' : '';
-    this.#onError?.(new SystemError({ ...failure('recvmmsg', where), errno, hint }));
+    this.#onError?.(new SystemError({ ...captureFailure('recvmmsg', where), errno, hint }));
   }
 }
