@@ -38,7 +38,7 @@ describe('without CAP_NET_RAW', () => {
 });
 
 describe('without libpcap', () => {
-  const libraries = execFileSync('ldconfig', ['-p'], { encoding: 'utf8' })
+  const libraries = execFileSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' })
     .split('\n')
     .flatMap((line) => /libpcap\.so\S* .*=> (\S+)/.exec(line)?.[1] ?? []);
 

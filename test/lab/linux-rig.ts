@@ -52,9 +52,8 @@ export function removePeer(name: string): void {
 
 /** Runs plain JavaScript in the namespace `name`. It must print a line when it is ready. */
 export async function runIn(name: string, script: string): Promise<ChildProcess> {
-  const child = spawn('ip', ['netns', 'exec', name, process.execPath, '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const [command, ...args] = ['ip', 'netns', 'exec', name, process.execPath, '-e', script];
+  const child = spawn(command as string, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   await new Promise<void>((resolve, reject) => {
     child.stdout.once('data', () => resolve());
     child.once('exit', (code) => reject(new Error(`Peer exited with ${code}`)));
