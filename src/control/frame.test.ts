@@ -99,6 +99,11 @@ describe('FrameDecoder', () => {
     expect(FRAME_ERROR_TEXT[got.decoder.error]).toContain('--disable-combined');
   });
 
+  it('does not blame the build when frames came before', () => {
+    const got = decode([frame(message(1)), message(2).with(1, 0)]);
+    expect(got.decoder.error).toBe(FrameError.badCount);
+  });
+
   it('refuses a message that is no IPv4 header, as of a payload build', () => {
     const got = decode([frame(message(1), message(2).with(0, 0x60), message(3))]);
     expect(got.messages).toEqual([message(1)]);
@@ -128,6 +133,14 @@ describe('FrameEncoder', () => {
     expect([0, 1026, 2052].map((at) => view.getUint16(at))).toEqual([16, 16, 8]);
     const got = decode([encoder.memory.bytes.slice(0, encoder.length)]);
     expect(got.messages.map((m) => m[27])).toEqual(Array.from({ length: 40 }, (_, i) => i));
+  });
+
+  it('keeps everything as its memory grows', () => {
+    const encoder = new FrameEncoder(64);
+    for (let seq = 0; seq < 1000; seq++) encoder.add(viewOf(buildPacket({ seq })));
+    const got = decode([encoder.memory.bytes.slice(0, encoder.length)]);
+    const seqs = got.messages.map((m) => new DataView(m.buffer).getUint32(24));
+    expect(seqs).toEqual(Array.from({ length: 1000 }, (_, i) => i));
   });
 
   it('refuses what exceeds its frames, keeps what it has and has room again when cleared', () => {

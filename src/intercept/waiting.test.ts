@@ -80,6 +80,17 @@ describe('Waiting', () => {
     expect(deliver(waiting, 1)).toEqual(Array.from({ length: 64 }, (_, i) => i));
   });
 
+  it('gives a session its part back when its oldest are displaced', () => {
+    const waiting = new Waiting(1, 128);
+    for (let seq = 0; seq < 64; seq++) waiting.add(at(0), keyOf(1), response(seq));
+    for (let n = 2; n < 76; n++) waiting.add(at(0), keyOf(n), response(n));
+    expect([waiting.displaced, waiting.refused]).toEqual([10, 0]);
+    for (let seq = 64; seq < 75; seq++) waiting.add(at(0), keyOf(1), response(seq));
+    // Each displaces one of the session's own, so all eleven find room.
+    expect(waiting.refused).toBe(0);
+    expect(deliver(waiting, 1)).toEqual(Array.from({ length: 54 }, (_, i) => i + 21));
+  });
+
   it.each([1, 2, 3])('agrees with plain lists over a long random run, seed %i', (seed) => {
     const random = new Random(seed);
     const waiting = new Waiting(seed, 16);

@@ -103,6 +103,11 @@ describe('TcpOptions', () => {
     });
   });
 
+  it('refuses more SACK blocks than a header can hold', () => {
+    const five = Array.from({ length: 5 }, (_, i) => [i, i + 1] as const);
+    expect(parse(sackOption(five))).toMatchObject({ sackCount: 0, malformed: true });
+  });
+
   it('forgets the last segment', () => {
     const options = new TcpOptions();
     options.parse(memoryOf([...SYN_OPTIONS, 8, 1]), 0, SYN_OPTIONS.length + 2);
