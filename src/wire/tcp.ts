@@ -14,8 +14,6 @@ export const TCP = {
 
 /** Length of a header without options, in octets. */
 export const TCP_HEADER_LENGTH = 20;
-/** The longest header that a 4-bit data offset can express. */
-export const TCP_MAX_HEADER_LENGTH = 60;
 export const IPPROTO_TCP = 6;
 
 /** Control bits. */
