@@ -147,9 +147,9 @@ const print = (text: string): void => {
 };
 print(`Node ${facts.node}, Linux ${facts.kernel}, ${facts.processors} x ${facts.processor}`);
 print(
-  `${seconds} s each after ${WARM_UP} s of warm-up (which counts among the requests only); CPU in µs per request,`,
+  `${seconds} s each, after ${WARM_UP} s whose requests count and whose CPU does not. CPU in µs`,
 );
-print(`total (user + system); load average before: ${facts.loadBefore}`);
+print(`per request, total (user + system); load average before: ${facts.loadBefore}`);
 print('');
 print(line(COLUMNS));
 const rows: Row[] = [];
