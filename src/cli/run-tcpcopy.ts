@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Random } from '../base/random.ts';
-import { seconds } from '../base/time.ts';
+import { type Duration, micros, seconds } from '../base/time.ts';
 import type { Program } from '../linux/bpf.ts';
 import { openPacketSource } from '../linux/packet-socket.ts';
 import { pathMtu } from '../linux/path-mtu.ts';
@@ -31,6 +31,9 @@ const CONNECT_TIMEOUT_MS = 5000;
 /** A path's MTU is asked for again at most so often, however many packets turn out too long. */
 const MTU_REFRESH_MS = 1000;
 
+/** At high rates a packet may wait so long for others, which costs less CPU than a wake-up for each; see `Gather`. */
+const GATHER_DELAY: Duration = micros(500);
+
 export const tcpcopyShell: ProgramShell<TcpcopyConfig> = {
   spec: TCPCOPY,
   readConfig: (values) => readTcpcopyConfig(values, localAddresses()),
@@ -47,6 +50,7 @@ async function startTcpcopy(
   const transfers = openPaths(config);
   const source = openPacketSource({
     interfaces: config.interfaces,
+    gatherDelay: GATHER_DELAY,
     filter,
     onError: (error) => log.warn(error.message),
   });
