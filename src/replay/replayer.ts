@@ -9,6 +9,7 @@ import type { CapturedPacket, ChecksumState } from '../ports/packet-source.ts';
 import type { RouteRegistrar } from '../ports/route-registrar.ts';
 import { type SessionConfig, SessionContext } from '../session/context.ts';
 import { Outcome } from '../session/outcome.ts';
+import { isIntact } from '../session/soundness.ts';
 import { Verdict } from '../session/verdict.ts';
 import { SegmentStore } from '../tcp/segment-store.ts';
 import { PacketError, PacketView } from '../wire/packet-view.ts';
@@ -88,8 +89,12 @@ export class Replayer {
 
   handleTimeout(now: Instant): void {
     for (let c = this.#deadlines.popDue(now); c !== undefined; c = this.#deadlines.popDue(now)) {
-      c.handleTimeout(now);
       this.#ready.add(c);
+      try {
+        c.handleTimeout(now);
+      } catch (fault) {
+        this.#contain(now, c, fault);
+      }
     }
   }
 
@@ -106,7 +111,11 @@ export class Replayer {
     }
     registrar.flush();
     for (let c = this.#ready.take(); c !== null; c = this.#ready.take()) {
-      c.pollTransmit(now, sink);
+      try {
+        c.pollTransmit(now, sink);
+      } catch (fault) {
+        this.#contain(now, c, fault);
+      }
       this.#settle(c);
     }
     sink.flush();
@@ -129,6 +138,7 @@ export class Replayer {
     if (transfer === undefined) return Verdict.unmatched;
     let copy = this.#copies.findByClientPacket(p);
     if ((p.flags & (SYN | ACK)) === SYN) {
+      if (!isIntact(p, checksum)) return Verdict.badChecksum;
       if (copy?.syn.captured && copy.syn.iss === p.seq) {
         copy.handleSynAgain(now);
         return Verdict.synAgain;

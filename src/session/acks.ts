@@ -4,7 +4,7 @@ import { ReceiveRanges } from '../tcp/receive-ranges.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, FIN, PSH, RST, SYN } from '../wire/tcp.ts';
 import { handleFinAcked, handleTargetFin, handleTargetReset } from './closing.ts';
-import { Phase } from './phase.ts';
+import { hasTargetClosed, Phase } from './phase.ts';
 import type { SessionState } from './state.ts';
 
 /** The delayed acknowledgement timer: RFC 9293 §3.8.6.3 allows 500 ms, Linux starts at 40. */
@@ -29,13 +29,16 @@ export function handleSynchronized(s: SessionState, now: Instant, p: PacketView)
     return;
   }
   if ((p.flags & SYN) !== 0 || (p.flags & ACK) === 0) {
-    s.ackDue = (p.flags & SYN) !== 0; // RFC 5961 §4.2: challenged; without ACK: dropped.
+    if ((p.flags & SYN) !== 0) s.ackDue = true; // RFC 5961 §4.2: challenged; without ACK: dropped.
     return;
   }
   noteTimestamp(s, p);
   if (!handleAck(s, now, p)) return;
   if (s.hasEnded && s.phase !== Phase.timeWait) return;
-  if (p.payloadLength > 0 || (p.flags & FIN) !== 0) handleText(s, now, p);
+  if (p.payloadLength === 0 && (p.flags & FIN) === 0) return;
+  // RFC 9293 §3.10.7.4, seventh and eighth step: nothing can follow a FIN.
+  if (hasTargetClosed(s.phase)) s.ackDue = true;
+  else handleText(s, now, p);
 }
 
 /** RFC 9293 §3.4 (the four cases), with PAWS in front (RFC 7323 §5.3). */
@@ -72,10 +75,10 @@ function handleAck(s: SessionState, now: Instant, p: PacketView): boolean {
   }
   if (seqAfter(p.ack, s.sndUna)) handleNewAck(s, now, p.ack);
   else if (isDuplicate(s, p)) {
-    s.retransmitDue ||= s.congestion.onDuplicateAck(s.flight, s.sndMax, s.mss);
+    if (s.congestion.onDuplicateAck(s.flight, s.sndMax, s.mss)) s.retransmitDue = true;
   }
   if (s.flight === 0) s.retries = 0; // It answers zero-window probes: as long as it does, it is waited for.
-  if (s.phase !== Phase.closed) updateWindow(s, p);
+  if (s.phase !== Phase.closed) updateWindow(s, now, p);
   return true;
 }
 
@@ -90,7 +93,7 @@ function handleNewAck(s: SessionState, now: Instant, ack: Seq): void {
   s.queue.acknowledge(ack);
   s.queue.advance(s.sndNxt);
   s.retries = 0;
-  s.retransmitDue ||= s.congestion.onAck(acked, ack, s.mss);
+  if (s.congestion.onAck(acked, ack, s.mss)) s.retransmitDue = true;
   s.rtxAt = s.sndUna === s.sndMax ? NEVER : addTime(now, s.rtt.rto);
   if (seqAfter(ack, s.finSeq)) handleFinAcked(s, now);
 }
@@ -106,23 +109,27 @@ function isDuplicate(s: SessionState, p: PacketView): boolean {
 }
 
 /** RFC 9293 §3.10.7.4, fifth step: only a segment newer than the last one that did may change the window. */
-function updateWindow(s: SessionState, p: PacketView): void {
+function updateWindow(s: SessionState, now: Instant, p: PacketView): void {
   const newer = seqBefore(s.sndWl1, p.seq);
   if (!newer && (s.sndWl1 !== p.seq || seqAfter(s.sndWl2, p.ack))) return;
   const wasClosed = s.sndWnd === 0;
   s.sndWnd = p.window << s.sndWndShift;
   s.sndWl1 = p.seq;
   s.sndWl2 = p.ack;
-  if (wasClosed && s.sndWnd > 0 && s.flight === 0) {
-    s.rtxAt = NEVER;
-    s.retries = 0;
+  if (!wasClosed || s.sndWnd === 0) return;
+  s.retries = 0;
+  if (s.flight === 0) s.rtxAt = NEVER;
+  else {
+    // It was closed over what was in flight, and need not have kept that: not to be left to a timer that has backed off.
+    s.retransmitDue = true;
+    s.rtxAt = addTime(now, s.rtt.rto);
   }
 }
 
 function handleText(s: SessionState, now: Instant, p: PacketView): void {
   const { counters } = s.context;
   const end = seqAdd(p.seq, p.payloadLength);
-  if ((p.flags & FIN) !== 0) {
+  if ((p.flags & FIN) !== 0 && !s.finSeen) {
     s.finSeen = true;
     s.targetFinSeq = end;
   }

@@ -2,7 +2,7 @@ import { seqAdd, seqAfter } from '../base/seq.ts';
 import { addTime, type Duration, type Instant, NEVER } from '../base/time.ts';
 import { NONE } from '../tcp/send-queue.ts';
 import type { PacketView } from '../wire/packet-view.ts';
-import { RST } from '../wire/tcp.ts';
+import { ACK, RST } from '../wire/tcp.ts';
 import { Outcome } from './outcome.ts';
 import { isSendingOpen, Phase } from './phase.ts';
 import type { SessionState } from './state.ts';
@@ -23,6 +23,7 @@ export function endSession(s: SessionState, now: Instant, outcome: Outcome, rese
 
 function dropOutput(s: SessionState): void {
   s.queue.clear();
+  s.resetCaptured = false;
   s.synDue = s.ackDue = s.handshakeAckDue = s.retransmitDue = s.probeDue = false;
   s.rtxAt = s.ackAt = s.paceAt = s.gapAt = NEVER;
   s.timedAt = NEVER;
@@ -66,6 +67,7 @@ export function handleTargetReset(s: SessionState, now: Instant): void {
 function beginTimeWait(s: SessionState, now: Instant): void {
   s.outcome = Outcome.completed;
   s.queue.clear();
+  s.resetCaptured = false;
   s.rtxAt = s.paceAt = s.gapAt = NEVER;
   s.lifeAt = addTime(now, s.context.config.lingerTime);
 }
@@ -78,8 +80,16 @@ function completed(s: SessionState, now: Instant): void {
 
 /** Whether client data waits that was never sent; a FIN alone is none. */
 function hasUnsentData(s: SessionState): boolean {
-  const row = s.queue.cursor;
-  return row !== NONE && s.context.store.length(row) > 0 && seqAfter(s.queue.end, s.sndMax);
+  const row = firstUnsent(s);
+  return row !== NONE && s.context.store.length(row) > 0;
+}
+
+/** The first piece that has octets never sent; after a timeout the cursor stands before it. */
+function firstUnsent(s: SessionState): number {
+  const { store } = s.context;
+  let row = s.queue.cursor;
+  while (row !== NONE && !seqAfter(store.end(row), s.sndMax)) row = store.next(row);
+  return row;
 }
 
 /** The target takes no more on this connection, and client data is left: on a new one, if it can be understood there. */
@@ -94,7 +104,7 @@ export function continueElsewhere(s: SessionState, now: Instant): void {
  */
 function beginsRequest(s: SessionState): boolean {
   const { store } = s.context;
-  const row = s.queue.cursor;
+  const row = firstUnsent(s);
   if (row === NONE || store.length(row) === 0 || store.seq(row) !== s.sndMax) return false;
   return !s.pacedAckKnown || seqAfter(store.ack(row), s.pacedAck);
 }
@@ -113,6 +123,7 @@ function reconnect(s: SessionState, now: Instant): void {
   counters.reconnects++;
   s.rstDue = true;
   s.queue.acknowledge(s.sndMax);
+  s.sndUna = s.sndNxt = s.sndMax; // What was sent is done with: the client may still retransmit it.
   s.enter('reconnect');
   s.rtxAt = s.ackAt = s.paceAt = s.timedAt = NEVER;
   s.ackDue = s.handshakeAckDue = s.retransmitDue = s.probeDue = false;
@@ -131,6 +142,7 @@ export function handleAfterEnd(s: SessionState, p: PacketView): void {
     return;
   }
   if (s.outcome === Outcome.completed && p.segmentLength === 0) return;
+  if ((p.flags & ACK) === 0) return;
   s.answerRstDue = true;
   s.answerRstSeq = p.ack;
 }

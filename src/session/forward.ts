@@ -1,14 +1,15 @@
 import type { Memory } from '../base/memory.ts';
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
-import { addTime, elapsed, type Instant, NEVER } from '../base/time.ts';
+import { addTime, type Duration, elapsed, type Instant, NEVER, seconds } from '../base/time.ts';
 import { ChecksumState } from '../ports/packet-source.ts';
 import { NONE } from '../tcp/send-queue.ts';
-import { copyAndSum, foldChecksum, sum16, wordSum } from '../wire/checksum.ts';
+import { copyAndSum } from '../wire/checksum.ts';
 import type { PacketView } from '../wire/packet-view.ts';
-import { ACK, FIN, IPPROTO_TCP, PSH, RST, URG } from '../wire/tcp.ts';
+import { ACK, FIN, PSH, RST, URG } from '../wire/tcp.ts';
 import { continueElsewhere, endSession } from './closing.ts';
 import { Outcome } from './outcome.ts';
 import { Phase } from './phase.ts';
+import { isIntact, isSound } from './soundness.ts';
 import type { SessionState } from './state.ts';
 import { Verdict } from './verdict.ts';
 
@@ -16,6 +17,8 @@ import { Verdict } from './verdict.ts';
 const MAX_PIECE = 65_536;
 /** Captured data further ahead than any window reaches belongs to no connection we know. */
 const MAX_JUMP = 1 << 24;
+/** What seems to be a longer round trip is a third segment that the capture missed, and the client's pause after it. */
+const MAX_RTT = seconds(1);
 
 /** A segment of the client, SYN excluded, of a session that has not ended. */
 export function handleClientSegment(
@@ -24,10 +27,11 @@ export function handleClientSegment(
   p: PacketView,
   checksum: ChecksumState,
 ): Verdict {
-  if (s.clientRtt < 0) s.clientRtt = elapsed(s.synRepeatedAt, now);
-  if ((p.flags & RST) !== 0) return handleClientReset(s, p);
+  const isFirst = s.clientRtt < 0;
+  if (isFirst) s.clientRtt = Math.min(elapsed(s.synRepeatedAt, now), MAX_RTT) as Duration;
+  if ((p.flags & RST) !== 0) return handleClientReset(s, p, checksum);
   if (p.payloadLength === 0 && (p.flags & FIN) === 0) {
-    notePureAck(s, p);
+    if (isFirst || s.queue.head === NONE) notePureAck(s, p, checksum);
     return Verdict.acknowledgement;
   }
   const before = s.queue.end;
@@ -45,15 +49,16 @@ export function handleClientSegment(
   return verdict;
 }
 
-/** The first acknowledgement of a client is the point from which its answers are counted; later ones come with data. */
-function notePureAck(s: SessionState, p: PacketView): void {
-  if (s.pacedAckKnown) return;
+/** The first acknowledgement of a client, before any data, is the point from which its answers are counted; later ones come with data. */
+function notePureAck(s: SessionState, p: PacketView, checksum: ChecksumState): void {
+  if (s.pacedAckKnown || !isIntact(p, checksum)) return;
   s.pacedAck = p.ack;
   s.pacedAckKnown = true;
 }
 
 /** A reset waits, like data, for its turn: behind what was captured. One without ACK does not tell what the client had seen. */
-function handleClientReset(s: SessionState, p: PacketView): Verdict {
+function handleClientReset(s: SessionState, p: PacketView, checksum: ChecksumState): Verdict {
+  if (!isIntact(p, checksum)) return Verdict.badChecksum;
   s.resetCaptured = true;
   s.resetAck = (p.flags & ACK) !== 0 ? p.ack : s.pacedAck;
   return Verdict.reset;
@@ -65,17 +70,21 @@ function store(s: SessionState, now: Instant, p: PacketView, checksum: ChecksumS
   if (!seqAfter(end, lowest(s))) return Verdict.retransmission;
   const ahead = seqDiff(end, queue.end);
   if (ahead > MAX_JUMP || (s.finCaptured && ahead > 0)) return Verdict.outOfWindow;
+  if (ahead < 0 && (p.flags & FIN) !== 0) return Verdict.outOfWindow; // Data was captured beyond this FIN.
   if (queue.segments >= s.context.config.maxSegments) {
     endSession(s, now, Outcome.limit, true);
     return Verdict.overLimit;
   }
   if (p.seq === queue.end && p.payloadLength <= MAX_PIECE) return storeInOrder(s, now, p, checksum);
-  if (checksum !== ChecksumState.partial && !isSound(p, payloadSum(p))) return Verdict.badChecksum;
+  if (!isIntact(p, checksum)) return Verdict.badChecksum;
   return fillHoles(s, now, p, end);
 }
 
 /** Below this, everything has been acknowledged by the target and is forgotten. */
-const lowest = (s: SessionState): Seq => (s.queue.head === NONE ? s.queue.end : s.sndUna);
+function lowest(s: SessionState): Seq {
+  if (s.queue.head === NONE) return s.queue.end;
+  return s.sndUna === s.iss ? seqAdd(s.iss, 1) : s.sndUna;
+}
 
 /** The common case: the segment continues what is there. Copies and sums it in one pass, so that the check is free. */
 function storeInOrder(
@@ -98,7 +107,7 @@ function storeInOrder(
     if (handle !== NONE) pool.give(handle);
     return Verdict.badChecksum;
   }
-  s.queue.append(s.context.store.take(p.seq, p.payloadLength, keptFlags(p), p.ack, handle, sum));
+  s.queue.append(s.context.store.take(p.seq, p.payloadLength, keptFlags(p, 0), p.ack, handle, sum));
   if ((p.flags & FIN) !== 0) s.finCaptured = true;
   return p.payloadLength > 0 ? Verdict.data : Verdict.fin;
 }
@@ -137,7 +146,7 @@ function fillHoles(s: SessionState, now: Instant, p: PacketView, end: Seq): Verd
 function storePart(s: SessionState, p: PacketView, from: Seq, until: Seq, end: Seq): number {
   const { pool, store } = s.context;
   const isLast = until === end;
-  const flags = isLast ? keptFlags(p) : 0;
+  const flags = isLast ? keptFlags(p, seqDiff(from, p.seq)) : 0;
   const length = seqDiff(until, from) - (flags & FIN);
   let handle = NONE;
   let sum = 0;
@@ -151,10 +160,11 @@ function storePart(s: SessionState, p: PacketView, from: Seq, until: Seq, end: S
   return store.take(from, length, flags, p.ack, handle, sum);
 }
 
-/** FIN and PSH as captured; an urgent pointer goes into the upper half. */
-function keptFlags(p: PacketView): number {
-  const urgent = (p.flags & URG) !== 0 ? URG | (p.urgentPointer << 16) : 0;
-  return (p.flags & (FIN | PSH)) | urgent;
+/** FIN, PSH and ACK as captured; an urgent pointer, counted from octet `skip` of the segment on, goes into the upper half. */
+function keptFlags(p: PacketView, skip: number): number {
+  const pointer = p.urgentPointer - skip;
+  const urgent = (p.flags & URG) !== 0 && pointer > 0 ? URG | (pointer << 16) : 0;
+  return (p.flags & (FIN | PSH | ACK)) | urgent;
 }
 
 function outOfMemory(s: SessionState, now: Instant): Verdict {
@@ -168,24 +178,4 @@ function watchGap(s: SessionState, now: Instant): void {
   const gap = s.queue.hasGap;
   if (!gap) s.gapAt = NEVER;
   else if (s.gapAt === NEVER) s.gapAt = addTime(now, s.context.config.gapTimeout);
-}
-
-const payloadSum = (p: PacketView): number =>
-  sum16(p.memory as Memory, p.payloadOffset, p.payloadLength);
-
-/** Whether the TCP checksum agrees with the header and a payload whose sum is `payload`. */
-function isSound(p: PacketView, payload: number): boolean {
-  const pseudo =
-    wordSum(p.src0) +
-    wordSum(p.src1) +
-    wordSum(p.src2) +
-    wordSum(p.src3) +
-    wordSum(p.dst0) +
-    wordSum(p.dst1) +
-    wordSum(p.dst2) +
-    wordSum(p.dst3) +
-    IPPROTO_TCP +
-    wordSum(p.tcpHeaderLength + p.payloadLength);
-  const header = sum16(p.memory as Memory, p.tcpOffset, p.tcpHeaderLength, pseudo);
-  return foldChecksum(header + payload) === 0;
 }

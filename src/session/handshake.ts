@@ -13,7 +13,10 @@ import {
 import { endSession } from './closing.ts';
 import { Outcome } from './outcome.ts';
 import { startPacing } from './pacing.ts';
-import type { SessionState } from './state.ts';
+import { defaultMss, headerOverhead, type SessionState } from './state.ts';
+
+/** A smaller MSS only serves to make us send tiny segments; Linux draws the line here too (tcp_min_snd_mss). */
+const MIN_MSS = 48;
 
 /** Octets of the options of our SYN: those that the client's had, each padded to four. */
 export function synOptionsLength(s: SessionState): number {
@@ -96,9 +99,10 @@ function acceptSynAck(s: SessionState, now: Instant, p: PacketView): void {
 /** The MSS option does not count the options that every segment carries: they come off (RFC 6691 §2). */
 function setSegmentSizes(s: SessionState, announced: number): void {
   const options = s.timestamps ? TIMESTAMPS_LENGTH : 0;
-  if (announced > 0) s.targetMss = announced;
-  s.targetMss = Math.max(1, s.targetMss - options);
-  s.overhead += options;
+  const isV4 = s.ends.target.family === 4;
+  const offered = announced > 0 ? Math.max(announced, MIN_MSS) : defaultMss(isV4);
+  s.targetMss = offered - options;
+  s.overhead = headerOverhead(isV4) + options;
 }
 
 /** The SYN has not been answered in time: send it again. */

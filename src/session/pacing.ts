@@ -1,5 +1,6 @@
 import { type Seq, seqAdd, seqAfter, seqDiff } from '../base/seq.ts';
-import { addTime, type Duration, type Instant, millis, NEVER } from '../base/time.ts';
+import { addTime, type Duration, type Instant, millis, NEVER, seconds } from '../base/time.ts';
+import { hasTargetClosed } from './phase.ts';
 import type { SessionState } from './state.ts';
 
 /*
@@ -23,6 +24,11 @@ import type { SessionState } from './state.ts';
 const LAN_RTT = millis(1);
 /** The shortest silence that ends a response whose length differs from the online one. */
 const MIN_SILENCE = millis(5);
+/**
+ * A client that sends while it is being answered may have to send more before there is another answer: when the target has
+ * answered as much as the client had seen, but nothing since the last piece left, the next is held no longer than this.
+ */
+const CROSSING_PAUSE = seconds(1);
 /** A target that always answers shorter need not be waited for so long each time: the silence is halved up to this often. */
 const MAX_HALVINGS = 5;
 
@@ -53,19 +59,25 @@ export function mayRelease(s: SessionState, ack: Seq, now: Instant): boolean {
   const isGreeting = s.sndMax === seqAdd(s.iss, 1);
   if (!s.context.config.holdRequests && !isGreeting) return true;
   // A target that has closed answers no more.
-  if (s.finSeen) return true;
-  if (s.rcvNxt === s.rcvAtSend) return false;
-  const advance = seqDiff(ack, s.pacedAck);
-  const wait = isAnswered(s, advance) ? (isLan(s) ? 0 : s.clientRtt) : silence(s);
-  const at = addTime(s.lastDataAt, wait as Duration);
-  if (at <= now) return true;
+  if (hasTargetClosed(s.phase)) return true;
+  const answered = isAnswered(s, seqDiff(ack, s.pacedAck));
+  const isSilent = s.rcvNxt === s.rcvAtSend;
+  if (isSilent && !answered) return false;
+  const wait = answered ? (isLan(s) ? 0 : s.clientRtt) : silence(s);
+  let at = addTime(s.lastDataAt, wait as Duration);
+  if (isSilent) at = Math.max(at, addTime(s.releasedAt, CROSSING_PAUSE)) as Instant;
+  if (at <= now) {
+    s.paceAt = NEVER;
+    return true;
+  }
   s.paceAt = at;
   return false;
 }
 
 /** What the client sent at `ack` is about to leave for the first time: moves the corresponding points of both streams. */
-export function noteReleased(s: SessionState, ack: Seq): void {
+export function noteReleased(s: SessionState, ack: Seq, now: Instant): void {
   s.paceAt = NEVER;
+  s.releasedAt = now;
   if (!s.pacedAckKnown) {
     s.pacedAck = ack;
     s.pacedAckKnown = true;

@@ -78,3 +78,7 @@ export const isSynchronized = (phase: Phase): boolean =>
 /** The client may still send: its FIN has not left. */
 export const isSendingOpen = (phase: Phase): boolean =>
   phase === P.established || phase === P.closeWait;
+
+/** The target's FIN has come, and everything before it. */
+export const hasTargetClosed = (phase: Phase): boolean =>
+  phase >= P.closeWait && phase <= P.timeWait;

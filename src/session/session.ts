@@ -102,7 +102,7 @@ export class Session extends SessionState {
       endSession(this, now, Outcome.responseTimeout, true);
     } else if (this.flight > 0 && this.sndWnd > 0) {
       // RFC 6298 (5.4) to (5.6); what follows SND.UNA is sent again as the window opens (go-back-N).
-      this.congestion.onTimeout(this.flight, this.mss);
+      this.congestion.onTimeout(this.flight, this.sndMax, this.mss);
       this.sndNxt = this.sndUna;
       this.queue.rewind();
     } else {

@@ -15,6 +15,12 @@ import { Phase, type PhaseEvent, transition } from './phase.ts';
 const DEFAULT_MSS_V4 = 536;
 const DEFAULT_MSS_V6 = 1220;
 
+/** The MSS of a target that announces none. */
+export const defaultMss = (isV4: boolean): number => (isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6);
+
+/** Octets in front of the payload of a segment without options. */
+export const headerOverhead = (isV4: boolean): number => (isV4 ? 20 : 40) + TCP_HEADER_LENGTH;
+
 /** What is known of the way to one target; shared by its sessions, and changed when the kernel learns better. */
 export interface TargetPath {
   /** Octets, IP header included, of the longest packet that passes. */
@@ -147,6 +153,8 @@ export class SessionState implements Scheduled {
   pacedRcv: Seq = seqOf(0);
   /** RCV.NXT when data was sent last: equal to RCV.NXT means that the target has not answered yet. */
   rcvAtSend: Seq = seqOf(0);
+  /** When captured data left last for the first time. */
+  releasedAt: Instant;
   lastDataAt: Instant;
   lastDataPushed = false;
   /** Requests in a row that were released by silence instead of by length. */
@@ -180,12 +188,13 @@ export class SessionState implements Scheduled {
     this.sndNxt = syn.iss;
     this.sndMax = syn.iss;
     const isV4 = ends.target.family === 4;
-    this.targetMss = isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6;
-    this.overhead = (isV4 ? 20 : 40) + TCP_HEADER_LENGTH;
+    this.targetMss = defaultMss(isV4);
+    this.overhead = headerOverhead(isV4);
     this.queue = new SendQueue(context.store, context.pool, seqAdd(syn.iss, 1));
     this.congestion = new Congestion(this.mss);
     this.synCapturedAt = now;
     this.synRepeatedAt = now;
+    this.releasedAt = now;
     this.lastDataAt = now;
     this.lastTargetAt = now;
     this.ipId = ipId;

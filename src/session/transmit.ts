@@ -86,15 +86,18 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
     const skip = seqDiff(s.sndNxt, store.seq(row));
     if (skip < 0) return; // A hole: the capture has not brought what comes before.
     const isNew = !seqBefore(s.sndNxt, s.sndMax);
-    if (isNew && skip === 0 && !mayRelease(s, store.ack(row), now)) return;
+    // What a SYN carried (Fast Open) has no acknowledgement number and waits for nothing.
+    const hasAck = (store.flags(row) & ACK) !== 0;
+    if (isNew && skip === 0 && hasAck && !mayRelease(s, store.ack(row), now)) return;
     const remaining = store.length(row) - skip;
     const length = remaining === 0 ? 0 : sendable(s, now, remaining);
     if (length < 0) return;
-    if (isNew) noteReleased(s, store.ack(row));
+    if (isNew && hasAck) noteReleased(s, store.ack(row), now);
     sendPiece(s, now, sink, row, skip, length);
     advance(s, now, row, skip + length, isNew);
   }
-  if (s.resetCaptured && mayRelease(s, s.resetAck, now)) {
+  // Behind everything that was captured before it, and not on top of what may be lost: a reset beside RCV.NXT is challenged.
+  if (s.resetCaptured && s.flight === 0 && mayRelease(s, s.resetAck, now)) {
     emit(s, now, sink, RST | ACK, s.sndMax, NONE, 0, 0);
     endSession(s, now, Outcome.resetByClient);
   }

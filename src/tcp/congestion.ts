@@ -16,6 +16,8 @@ export class Congestion {
   /** While `inRecovery`, SND.NXT when the loss was noticed: an acknowledgement up to here ends the recovery. */
   #recover: Seq = seqOf(0);
   inRecovery = false;
+  /** What was sent before a timeout is being sent again: duplicates of it bring duplicate acknowledgements, which mean no loss. */
+  #afterTimeout = false;
   dupAcks = 0;
 
   constructor(mss: number) {
@@ -27,12 +29,14 @@ export class Congestion {
     this.cwnd = initialWindow(mss);
     this.#ssthresh = 0x7fffffff;
     this.inRecovery = false;
+    this.#afterTimeout = false;
     this.dupAcks = 0;
   }
 
   /** `acked` octets newly acknowledged up to `ack`. Returns whether this is a partial acknowledgement: the next hole is lost too. */
   onAck(acked: number, ack: Seq, mss: number): boolean {
     this.dupAcks = 0;
+    if (this.#afterTimeout && !seqBefore(ack, this.#recover)) this.#afterTimeout = false;
     if (this.inRecovery) {
       if (seqBefore(ack, this.#recover)) {
         // RFC 6582 §3.2 step 3, partial acknowledgement: deflate by what left the network, keep one segment of room.
@@ -50,6 +54,7 @@ export class Congestion {
 
   /** Returns whether the segment at SND.UNA must be sent again now (fast retransmit). */
   onDuplicateAck(flight: number, sndNxt: Seq, mss: number): boolean {
+    if (this.#afterTimeout) return false;
     this.dupAcks++;
     if (this.inRecovery) {
       this.cwnd += mss;
@@ -63,8 +68,10 @@ export class Congestion {
     return true;
   }
 
-  /** The retransmission timer expired (RFC 5681 §3.1, equation 4, and the loss window of one segment). */
-  onTimeout(flight: number, mss: number): void {
+  /** The retransmission timer expired (RFC 5681 §3.1, equation 4, and the loss window of one segment; RFC 6582 §4.1). */
+  onTimeout(flight: number, sndMax: Seq, mss: number): void {
+    this.#recover = sndMax;
+    this.#afterTimeout = true;
     this.#ssthresh = Math.max(Math.floor(flight / 2), 2 * mss);
     this.cwnd = mss;
     this.inRecovery = false;

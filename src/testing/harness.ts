@@ -177,7 +177,7 @@ export class Harness implements PacketSink, RouteRegistrar {
     this.replayer.poll(this.now, this, this);
     if (this.replayer.fault !== undefined) {
       const { fault } = this.replayer;
-      const text = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
+      const text = fault instanceof Error ? (fault.stack ?? fault.message) : 'not an Error';
       this.require(false, `a fault was contained: ${text}`);
     }
     this.checkLedger();

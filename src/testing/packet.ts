@@ -83,7 +83,9 @@ export function flagBits(letters: string): number {
 }
 
 const flagLetters = (bits: number): string =>
-  [...FLAG_LETTERS].filter((_, i) => (bits & (1 << i)) !== 0).join('');
+  FLAG_LETTERS.split('')
+    .filter((_, i) => (bits & (1 << i)) !== 0)
+    .join('');
 
 function optionOctets({ mss, sackPermitted, timestamps, windowScale }: OptionsRecord): number[] {
   const octets: number[] = [];

@@ -1,0 +1,154 @@
+import { describe, expect } from 'vitest';
+import { dialogue, establish } from '../../test/sim/dialogue.ts';
+import { micros, millis, seconds } from '../base/time.ts';
+import type { Dialogue } from '../testing/dialogue.ts';
+
+const NO_HOLD = { session: { holdRequests: false } };
+
+/** A request of 100 octets is out; online, the answer had 300. */
+function outstanding(d: Dialogue, rtt: number): void {
+  establish(d, { rtt: millis(rtt) });
+  d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+  d.expect('PA', { seq: 1001, data: 100 });
+}
+
+describe('pacing', () => {
+  dialogue(
+    'row 67: a request is held until the response is complete and the round trip has passed',
+    (d) => {
+      outstanding(d, 20);
+      d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+      d.silence(millis(100));
+      d.target('A', { seq: 9001, ack: 1101, data: 200 });
+      d.advance(millis(5));
+      d.target('PA', { seq: 9201, ack: 1101, data: 100 });
+      d.silence(millis(19));
+      d.advance(millis(1));
+      d.expect('PA', { seq: 1101, ack: 9301, data: 50 });
+    },
+  );
+
+  dialogue('row 67: with a round trip of a millisecond or less, at once', (d) => {
+    outstanding(d, 1);
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.target('PA', { seq: 9001, ack: 1101, data: 299 });
+    d.expectNothing();
+    d.target('PA', { seq: 9300, ack: 1101, data: 1 });
+    d.expect('PA', { seq: 1101, ack: 9301, data: 50 });
+  });
+
+  dialogue('a longer response is complete where the target pushed it', (d) => {
+    outstanding(d, 1);
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.target('A', { seq: 9001, ack: 1101, data: 350 });
+    d.expectNothing();
+    d.target('PA', { seq: 9351, ack: 1101, data: 50 });
+    d.expect('PA', { seq: 1101, ack: 9401 });
+  });
+
+  dialogue('a shorter response is complete when the target falls silent', (d) => {
+    outstanding(d, 20);
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.target('PA', { seq: 9001, ack: 1101, data: 200 });
+    d.silence(millis(29));
+    d.advance(millis(1));
+    d.expect('PA', { seq: 1101, ack: 9201, data: 50 });
+  });
+
+  dialogue(
+    'row 68: with -W nothing is held',
+    (d) => {
+      outstanding(d, 20);
+      d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+      d.expect('PA', { seq: 1101, data: 50 });
+    },
+    NO_HOLD,
+  );
+
+  dialogue(
+    'pipelined requests leave at once; the one after an answer waits for one answer only',
+    (d) => {
+      outstanding(d, 1);
+      d.client('PA', { seq: 1101, ack: 5001, data: 100 });
+      d.expect('PA', { seq: 1101, data: 100 });
+      d.client('PA', { seq: 1201, ack: 5301, data: 100 });
+      d.expectNothing();
+      d.target('PA', { seq: 9001, ack: 1201, data: 300 });
+      d.expect('PA', { seq: 1201, ack: 9301, data: 100 });
+      d.client('PA', { seq: 1301, ack: 5601, data: 100 });
+      d.expectNothing();
+      d.target('PA', { seq: 9301, ack: 1301, data: 300 });
+      d.expect('PA', { seq: 1301, ack: 9601, data: 100 });
+    },
+  );
+
+  dialogue('a client that sends while it is being answered is not held for ever', (d) => {
+    outstanding(d, 1);
+    // Online, the two halves of the next request crossed the answer: one after 100 octets of it, one after all 300.
+    d.target('PA', { seq: 9001, ack: 1101, data: 300 });
+    d.client('A', { seq: 1101, ack: 5101, data: 50 });
+    d.client('PA', { seq: 1151, ack: 5301, data: 50 });
+    d.advance(seconds(2));
+    expect(d.takeSent().map((p) => [p.seq, p.payload.length])).toContainEqual([1151, 50]);
+  });
+
+  dialogue('row 71: a login waits for the greeting, and leaves right after it', (d) => {
+    establish(d, { rtt: micros(300) });
+    d.client('A', { seq: 1001, ack: 5078 });
+    d.client('PA', { seq: 1001, ack: 5078, data: 60 });
+    d.silence(seconds(3));
+    d.target('PA', { seq: 9001, ack: 1001, data: 77 });
+    d.expect('PA', { seq: 1001, ack: 9078, data: 60 });
+  });
+
+  dialogue(
+    'row 71: with -W too',
+    (d) => {
+      establish(d, { rtt: micros(300) });
+      d.client('PA', { seq: 1001, ack: 5078, data: 60 });
+      d.silence(millis(100));
+      d.target('PA', { seq: 9001, ack: 1001, data: 77 });
+      d.expect('PA', { seq: 1001, ack: 9078, data: 60 });
+    },
+    NO_HOLD,
+  );
+
+  dialogue('row 73: a FIN is held until the response is complete', (d) => {
+    outstanding(d, 1);
+    d.client('FA', { seq: 1101, ack: 5301 });
+    d.silence(millis(20));
+    d.target('PA', { seq: 9001, ack: 1101, data: 300 });
+    d.expect('FA', { seq: 1101, ack: 9301 });
+  });
+
+  dialogue('row 75: a reset of an idle client is sent at once', (d) => {
+    establish(d);
+    d.client('RA', { seq: 1001, ack: 5001 });
+    d.expect('RA', { seq: 1001, ack: 9001 });
+  });
+
+  dialogue('row 75: a reset is held until the response is complete', (d) => {
+    outstanding(d, 1);
+    d.client('RA', { seq: 1101, ack: 5301 });
+    d.silence(millis(20));
+    d.target('PA', { seq: 9001, ack: 1101, data: 300 });
+    d.expect('RA', { seq: 1101, ack: 9301 });
+  });
+
+  dialogue(
+    'an acknowledgement captured after data does not stand for what the data had seen',
+    (d) => {
+      d.client('S', { seq: 1000, mss: 1460 });
+      d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+      d.client('A', { seq: 1101, ack: 5301 });
+      d.client('PA', { seq: 1101, ack: 5301, data: 100 });
+      d.target('SA', { seq: 9000, ack: 1001, mss: 1460 });
+      d.expect('S');
+      d.expect('A');
+      d.expect('PA', { seq: 1001, data: 100 });
+      d.silence(millis(50));
+      d.target('PA', { seq: 9001, ack: 1101, data: 300 });
+      d.expect('PA', { seq: 1101, data: 100 });
+    },
+  );
+});
