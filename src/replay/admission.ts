@@ -49,6 +49,11 @@ export class Admission {
     this.#random = random;
   }
 
+  /** Whether a connection may be copied from its middle on. */
+  get mayJoin(): boolean {
+    return !this.#config.onlyFromSyn;
+  }
+
   /** A copy of the connection that `p`, a SYN or a packet of an unknown connection, belongs to; or why there is none. */
   admit(
     now: Instant,

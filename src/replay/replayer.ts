@@ -184,7 +184,8 @@ export class Replayer {
 
   /** Whether a packet of a connection whose copy has ended carries data that the copy never saw, worth a copy of its own. */
   #goesOn(copy: Copy, p: PacketView): boolean {
-    if (p.payloadLength === 0 || copy.outcome === Outcome.refused) return false;
+    if (!this.#admission.mayJoin || p.payloadLength === 0) return false;
+    if (copy.outcome === Outcome.refused) return false;
     return !copy.finCaptured && seqAfter(seqAdd(p.seq, p.payloadLength), copy.queue.end);
   }
 

@@ -93,6 +93,7 @@ export class Harness implements PacketSink, RouteRegistrar {
   readonly #header = Memory.alloc(HEADER_LENGTH);
   readonly #transcript: string[] = [];
   #captured = 0;
+  #inBatch = false;
 
   /** `onSent` receives every packet that is sent, in order. */
   constructor(options: HarnessOptions, onSent: (packet: Packet, octets: Uint8Array) => void) {
@@ -173,7 +174,16 @@ export class Harness implements PacketSink, RouteRegistrar {
     this.#poll();
   }
 
+  /** Everything that `inputs` hands in counts as one batch: polled once, at its end. */
+  batch(inputs: () => void): void {
+    this.#inBatch = true;
+    inputs();
+    this.#inBatch = false;
+    this.#poll();
+  }
+
   #poll(): void {
+    if (this.#inBatch) return;
     this.replayer.poll(this.now, this, this);
     if (this.replayer.fault !== undefined) {
       const { fault } = this.replayer;

@@ -1,0 +1,315 @@
+import { describe, expect, it } from 'vitest';
+import { CLIENT_ISN, dialogue, establish } from '../../test/sim/dialogue.ts';
+import { Random } from '../base/random.ts';
+import { micros, millis, seconds } from '../base/time.ts';
+import { Outcome } from '../session/outcome.ts';
+import { Verdict } from '../session/verdict.ts';
+import { Dialogue } from '../testing/dialogue.ts';
+import { address, transfer } from '../testing/harness.ts';
+import { buildPacket } from '../testing/packet.ts';
+import { ClientAddresses } from './client-addresses.ts';
+import { selector } from './sampling.ts';
+
+const addresses = (...texts: string[]) => ({
+  clientAddresses: { v4: new ClientAddresses(texts.map(address)), v6: undefined },
+});
+
+const from = (ip: string, port = 40_000) => ({ from: { address: ip, port } });
+
+describe('sampling (-r)', () => {
+  for (const [ip, port, wanted] of [
+    ['10.1.2.3', 40_000, 31],
+    ['10.1.2.3', 40_001, 32],
+    ['192.168.1.7', 51_000, 60],
+    ['62.135.200.9', 1025, 2],
+  ] as const) {
+    it(`rows 47 and 48: ${ip}:${port} has selector ${wanted}`, () => {
+      const { w0, w1, w2, w3 } = address(ip);
+      expect(selector(w0, w1, w2, w3, port)).toBe(wanted);
+    });
+    for (const percentage of [wanted, wanted + 1]) {
+      dialogue(
+        `and -r ${percentage} ${percentage > wanted ? 'copies' : 'leaves out'} it`,
+        (d) => {
+          const verdict = d.client('S', { seq: 1, ...from(ip, port) });
+          expect(verdict).toBe(percentage > wanted ? Verdict.syn : Verdict.notSampled);
+          if (percentage > wanted) d.expect('S', { seq: 1, ...from(ip, port) });
+          else expect(d.client('PA', { seq: 2, ...from(ip, port), data: 5 })).toBe(verdict);
+          d.expectNothing();
+        },
+        { replayer: { percentage } },
+      );
+    }
+  }
+
+  it('row 49: -r 50 copies about half of the connections', () => {
+    const random = new Random(7);
+    let copied = 0;
+    for (let i = 0; i < 10_000; i++) {
+      if (selector(0, 0, 0xffff, random.uint32(), random.int(1024, 65_536)) < 50) copied++;
+    }
+    expect(copied).toBeGreaterThan(4700);
+    expect(copied).toBeLessThan(5250);
+  });
+
+  dialogue(
+    'the address that counts is the one of -c',
+    (d) => {
+      expect(d.client('S', { seq: 1, ...from('62.135.200.9', 40_000) })).toBe(Verdict.notSampled);
+    },
+    { replayer: { percentage: 31, ...addresses('10.1.2.3') } },
+  );
+});
+
+describe('client addresses (-c)', () => {
+  const three = { replayer: addresses('172.16.0.1', '172.16.0.2', '172.16.0.3') };
+
+  dialogue(
+    'row 51: three addresses, four clients: 1, 2, 3, 1, and they keep them',
+    (d) => {
+      const clients = ['10.1.2.3', '10.1.2.4', '10.1.2.5', '10.1.2.6'];
+      const wanted = ['172.16.0.1', '172.16.0.2', '172.16.0.3', '172.16.0.1'];
+      for (const round of [0, 1]) {
+        clients.forEach((ip, i) => {
+          d.client('S', { seq: 1, ...from(ip, 40_000 + 10 * round + i) });
+          expect(d.takeSent()[0]?.from.address).toBe(wanted[i]);
+        });
+      }
+    },
+    three,
+  );
+
+  dialogue(
+    'row 52: clients of equal index share an address',
+    (d) => {
+      d.client('S', { seq: 1, ...from('10.1.2.3', 1) });
+      d.client('S', { seq: 1, ...from('2.3.10.1', 2) });
+      expect(d.takeSent().map((p) => p.from.address)).toEqual(['172.16.0.1', '172.16.0.1']);
+    },
+    three,
+  );
+
+  dialogue(
+    'the checksum of captured data is checked with the address it had',
+    (d) => {
+      d.target0 = { ...d.target0, to: { address: '172.16.0.1', port: 40_000 } };
+      d.client('S', { seq: CLIENT_ISN, mss: 1460 });
+      d.target('SA', { seq: 9000, ack: CLIENT_ISN + 1, mss: 1460 });
+      expect(d.client('PA', { seq: 1001, ack: 5001, data: 99 })).toBe(Verdict.data);
+      const sent = d.takeSent().at(-1);
+      expect(sent).toMatchObject({ seq: 1001, from: { address: '172.16.0.1', port: 40_000 } });
+    },
+    { replayer: addresses('172.16.0.1') },
+  );
+
+  dialogue(
+    'two clients on one address and port: the second waits until the first is gone',
+    (d) => {
+      expect(d.client('S', { seq: 1, ...from('10.1.2.3') })).toBe(Verdict.syn);
+      expect(d.client('S', { seq: 1, ...from('10.1.2.4') })).toBe(Verdict.tupleInUse);
+      expect(d.client('PA', { seq: 2, ...from('10.1.2.4'), data: 5 })).toBe(Verdict.tupleInUse);
+      expect(d.replayer.ledger.notBegun).toBe(2);
+      d.advance(seconds(16));
+      expect(d.client('S', { seq: 9, ...from('10.1.2.4') })).toBe(Verdict.syn);
+      expect(d.takeSent().at(-1)).toMatchObject({ flags: 'S', seq: 9 });
+    },
+    { replayer: addresses('172.16.0.1') },
+  );
+});
+
+describe('transfers (-x)', () => {
+  const options = {
+    replayer: {
+      transfers: [
+        transfer(80, '10.9.0.1', 8080),
+        transfer(81, '10.9.0.2', 9090),
+        { ...transfer(82, '10.9.0.3', 82), address: address('10.8.0.1') },
+      ],
+    },
+  };
+
+  dialogue(
+    'two pairs go to their own targets, also from one client port',
+    (d) => {
+      for (const [port, target] of [
+        [80, { address: '10.9.0.1', port: 8080 }],
+        [81, { address: '10.9.0.2', port: 9090 }],
+      ] as const) {
+        d.client('S', { seq: 1, to: { address: '10.8.0.1', port } });
+        d.expect('S', { to: target });
+      }
+      expect(d.replayer.size).toBe(2);
+    },
+    options,
+  );
+
+  dialogue(
+    'row 57: another port, another address or the other family matches nothing',
+    (d) => {
+      const to = (ip: string, port: number) => ({ to: { address: ip, port } });
+      expect(d.client('S', to('10.8.0.1', 443))).toBe(Verdict.unmatched);
+      expect(d.client('S', to('10.8.0.2', 82))).toBe(Verdict.unmatched);
+      const v6 = { from: { address: 'fd00::1', port: 5 }, to: { address: 'fd00::2', port: 80 } };
+      expect(d.client('S', v6)).toBe(Verdict.unmatched);
+      expect(d.client('S', to('10.8.0.1', 82))).toBe(Verdict.syn);
+    },
+    options,
+  );
+
+  dialogue('a loopback address and any other do not go together', (d) => {
+    expect(d.client('S', from('127.0.0.1'))).toBe(Verdict.loopback);
+    d.expectNothing();
+  });
+});
+
+describe('connections whose start was not captured', () => {
+  dialogue('row 76: data begins a copy with a SYN of its own, MSS alone in it', (d) => {
+    expect(d.client('PA', { seq: 2000, ack: 5001, data: 10, timestamps: [5, 6] })).toBe(
+      Verdict.data,
+    );
+    const syn = d.expect('S', { seq: 1999, mss: 1460, window: 65_535, ttl: 64 });
+    expect(syn.options).toEqual({ mss: 1460 });
+    d.target('SA', { seq: 9000, ack: 2000, mss: 1460 });
+    d.expect('A', { seq: 2000, ack: 9001 });
+    d.expect('PA', { seq: 2000, ack: 9001, data: 10 });
+    d.client('PA', { seq: 2010, ack: 5301, data: 10 });
+    d.expectNothing();
+    d.target('PA', { seq: 9001, ack: 2010, data: 300 });
+    d.expect('PA', { seq: 2010, data: 10 });
+    expect(d.replayer.ledger.joined).toBe(1);
+  });
+
+  dialogue(
+    'row 77: with -O nothing',
+    (d) => {
+      expect(d.client('PA', { seq: 2000, ack: 5001, data: 10 })).toBe(Verdict.stray);
+      d.expectNothing();
+    },
+    { replayer: { onlyFromSyn: true } },
+  );
+
+  dialogue('row 78: acknowledgement, FIN and RST begin nothing', (d) => {
+    for (const flags of ['A', 'FA', 'R', 'RA']) {
+      expect(d.client(flags, { seq: 2000, ack: 5001 })).toBe(Verdict.stray);
+    }
+    d.expectNothing();
+  });
+
+  dialogue('row 76: a client 0 before the wrap', (d) => {
+    d.client('PA', { seq: 0, ack: 5001, data: 10 });
+    d.expect('S', { seq: 0xffff_ffff });
+    d.target('SA', { seq: 9000, ack: 0, mss: 1460 });
+    d.expect('A', { seq: 0 });
+    d.expect('PA', { seq: 0, data: 10 });
+  });
+});
+
+describe('a port used again', () => {
+  dialogue('row 90: a new SYN while the old copy lives: reset and begun anew', (d) => {
+    establish(d);
+    d.client('PA', { seq: 1001, ack: 5001, data: 10 });
+    d.expect('PA');
+    d.client('S', { seq: 777_000, mss: 1460 });
+    d.expect('RA', { seq: 1011, ack: 9001 });
+    d.expect('S', { seq: 777_000 });
+    expect(d.replayer.ledger.outcomes[Outcome.replaced]).toBe(1);
+    expect(d.replayer.context.store.used).toBe(0);
+    d.target('A', { seq: 9001, ack: 1011 });
+    d.expect('R', { seq: 1011 });
+    d.advance(millis(3));
+    d.takeSent();
+    d.target('SA', { seq: 50_000, ack: 777_001, mss: 1460 });
+    d.expect('A', { seq: 777_001, ack: 50_001 });
+  });
+
+  dialogue('a new SYN while the old copy lingers', (d) => {
+    establish(d);
+    d.client('RA', { seq: 1001, ack: 5001 });
+    d.expect('RA');
+    d.client('S', { seq: 777_000, mss: 1460 });
+    d.expect('S', { seq: 777_000 });
+    expect(d.replayer.size).toBe(1);
+  });
+
+  dialogue(
+    'with -O, data after the end of a copy begins nothing, and the route is given up in time',
+    (d) => {
+      establish(d);
+      d.target('R', { seq: 9001 });
+      expect(d.client('PA', { seq: 1001, ack: 5001, data: 10 })).toBe(Verdict.afterEnd);
+      d.expectNothing();
+      d.advance(seconds(7));
+      expect(d.routes).toHaveLength(0);
+    },
+    { replayer: { onlyFromSyn: true } },
+  );
+
+  dialogue('two SYNs of one port before anything was polled', (d) => {
+    d.batch(() => {
+      d.client('S', { seq: 1000 });
+      d.client('S', { seq: 2000 });
+      d.client('PA', { seq: 2001, ack: 1, data: 5 });
+    });
+    d.expect('S', { seq: 2000 });
+    d.expectNothing();
+    expect(d.replayer.ledger.connections).toBe(2);
+  });
+
+  dialogue('data after the end of a copy begins another, unless all of it was seen', (d) => {
+    establish(d);
+    d.client('PA', { seq: 1001, ack: 5001, data: 10 });
+    d.expect('PA');
+    d.target('R', { seq: 9001 });
+    expect(d.client('PA', { seq: 1001, ack: 5001, data: 10 })).toBe(Verdict.afterEnd);
+    expect(d.client('FA', { seq: 1011, ack: 5001 })).toBe(Verdict.afterEnd);
+    expect(d.client('PA', { seq: 1011, ack: 5001, data: 10 })).toBe(Verdict.data);
+    d.expect('S', { seq: 1010 });
+    expect(d.replayer.ledger.joined).toBe(1);
+  });
+});
+
+describe('limits and strangers', () => {
+  dialogue(
+    'no more copies than the limit',
+    (d) => {
+      expect(d.client('S', from('10.1.2.3'))).toBe(Verdict.syn);
+      expect(d.client('S', from('10.1.2.4'))).toBe(Verdict.overLimit);
+      expect(d.replayer.ledger.notBegun).toBe(1);
+    },
+    { replayer: { maxCopies: 1 } },
+  );
+
+  dialogue('responses for no copy are counted', (d) => {
+    d.target('SA', { seq: 1, ack: 1 });
+    d.expectNothing();
+    expect(d.replayer.ledger.unknownResponses).toBe(1);
+  });
+
+  dialogue('responses that are no packets are counted', (d) => {
+    d.respond(new Uint8Array(64));
+    d.expectNothing();
+    expect(d.replayer.ledger.malformedResponses).toBe(1);
+  });
+
+  it('many connections at once, each for itself', () => {
+    const d = new Dialogue();
+    const ends = (i: number) => ({ address: `10.1.${i >> 8}.${i & 255}`, port: 1024 + i });
+    for (let i = 0; i < 3000; i++) {
+      d.client('S', { seq: i * 1000, mss: 1460, from: ends(i) });
+      d.client('A', { seq: i * 1000 + 1, ack: 1, from: ends(i) });
+      d.client('PA', { seq: i * 1000 + 1, ack: 1, data: 20, from: ends(i) });
+      d.advance(micros(100));
+    }
+    expect(d.takeSent().filter((p) => p.flags === 'S')).toHaveLength(3000);
+    for (let i = 0; i < 3000; i += 2) {
+      d.target('SA', { seq: i, ack: i * 1000 + 1, mss: 1460, to: ends(i) });
+    }
+    const sent = d.takeSent().filter((p) => p.payload.length > 0);
+    expect(sent).toHaveLength(1500);
+    for (const [i, p] of sent.entries()) expect(p.from).toEqual(ends(i * 2));
+    d.stop();
+    d.finish();
+    expect(d.replayer.ledger.outcomes[Outcome.stopped]).toBe(3000);
+    expect(buildPacket(sent[0] as never).length).toBe(60);
+  });
+});
