@@ -7,7 +7,11 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/{sim,property,fuzz}/**/*.test.ts', 'tools/**/*.test.ts'],
+          include: [
+            'src/**/*.test.ts',
+            'test/{sim,property,fuzz}/**/*.test.ts',
+            'tools/**/*.test.ts',
+          ],
           testTimeout: 120_000,
         },
       },

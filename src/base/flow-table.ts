@@ -84,23 +84,15 @@ export class FlowTable<V> {
 
   /** Removes every value for which `doomed` says yes, and returns how many there were. */
   deleteWhere(doomed: (value: V) => boolean): number {
-    const kept: { hash: number; words: Int32Array; value: V }[] = [];
+    const before = this.#size;
     for (let slot = 0; slot < this.#capacity; slot++) {
-      if (this.#hashes[slot] === EMPTY || doomed(this.#values[slot] as V)) continue;
-      const at = slot * FLOW_KEY_WORDS;
-      kept.push({
-        hash: this.#hashes[slot] as number,
-        words: this.#keys.slice(at, at + FLOW_KEY_WORDS),
-        value: this.#values[slot] as V,
-      });
+      // Closing a gap may bring a later entry into this slot, so the slot is looked at again.
+      while (this.#hashes[slot] !== EMPTY && doomed(this.#values[slot] as V)) {
+        this.#closeGap(slot);
+        this.#size--;
+      }
     }
-    const removed = this.#size - kept.length;
-    if (removed === 0) return 0;
-    this.#hashes.fill(EMPTY);
-    this.#values.fill(undefined);
-    for (const { hash, words, value } of kept) this.#place(hash, words, 0, value);
-    this.#size = kept.length;
-    return removed;
+    return before - this.#size;
   }
 
   /** A multiply-and-rotate hash over the nine words; never `EMPTY`. */

@@ -1,5 +1,10 @@
 import { Memory } from '../base/memory.ts';
-import { FRAME_ERROR_TEXT, FrameDecoder, FrameError, type ResponseHandler } from '../control/frame.ts';
+import {
+  FRAME_ERROR_TEXT,
+  FrameDecoder,
+  FrameError,
+  type ResponseHandler,
+} from '../control/frame.ts';
 import {
   EncodeResult,
   REGISTRATION_LENGTH,

@@ -71,7 +71,8 @@ function describeTarget(replayer: Replayer, sent: SendTotals): string[] {
     ...nonZero('retransmitted', c.retransmitted),
     ...nonZero('reconnections', c.reconnects),
   ];
-  for (const [name, count] of sent.errors) lines.push(line(`refused by the kernel: ${name}`, count));
+  for (const [name, count] of sent.errors)
+    lines.push(line(`refused by the kernel: ${name}`, count));
   lines.push(
     line('responses received', c.received).trimStart(),
     ...nonZero('connections accepted', c.connected),
