@@ -195,6 +195,15 @@ describe('windows', () => {
 });
 
 describe('retransmission', () => {
+  dialogue('what acknowledges something new brings its window, though its text is old', (d) => {
+    establish(d, { synAck: { mss: 1000, window: 4000 } });
+    d.client('A', { seq: 1001, ack: 5001, data: 8000 });
+    expect(d.takeSent()).toHaveLength(4);
+    d.target('A', { seq: 9101, ack: 1001, window: 4000 });
+    d.target('PA', { seq: 9001, ack: 3001, data: 100, window: 2500 });
+    expect(d.takeSent().filter((p) => p.payload.length > 0)).toHaveLength(0);
+  });
+
   dialogue(
     'rows 84 and E5: after 200 ms, then with back-off, with current ack and timestamps',
     (d) => {
@@ -241,6 +250,14 @@ describe('retransmission', () => {
     for (let i = 0; i < 5; i++)
       d.target('A', { seq: 9001 + i, ack: 1001, data: 1, window: 60_005 });
     expect(d.takeSent().every((p) => p.payload.length === 0)).toBe(true);
+  });
+
+  dialogue('a fast retransmission goes no further than the window that cut the piece', (d) => {
+    establish(d, { synAck: { mss: 1000, window: 300 } });
+    d.client('PA', { seq: 1001, ack: 5001, data: 1000 });
+    d.expect('A', { seq: 1001, data: 300 });
+    for (let i = 0; i < 3; i++) d.target('A', { seq: 9001, ack: 1001, window: 300 });
+    d.expect('A', { seq: 1001, data: 300 });
   });
 
   dialogue('a partial acknowledgement in recovery: the next hole is sent again at once', (d) => {

@@ -73,12 +73,13 @@ function handleAck(s: SessionState, now: Instant, p: PacketView): boolean {
     s.ackDue = true;
     return false;
   }
-  if (seqAfter(p.ack, s.sndUna)) handleNewAck(s, now, p.ack);
+  const advances = seqAfter(p.ack, s.sndUna);
+  if (advances) handleNewAck(s, now, p.ack);
   else if (isDuplicate(s, p)) {
     if (s.congestion.onDuplicateAck(s.flight, s.sndMax, s.mss)) s.retransmitDue = true;
   }
   if (s.flight === 0) s.retries = 0; // It answers zero-window probes: as long as it does, it is waited for.
-  if (s.phase !== Phase.closed) updateWindow(s, now, p);
+  if (s.phase !== Phase.closed) updateWindow(s, now, p, advances);
   return true;
 }
 
@@ -108,9 +109,12 @@ function isDuplicate(s: SessionState, p: PacketView): boolean {
   );
 }
 
-/** RFC 9293 §3.10.7.4, fifth step: only a segment newer than the last one that did may change the window. */
-function updateWindow(s: SessionState, now: Instant, p: PacketView): void {
-  const newer = seqBefore(s.sndWl1, p.seq);
+/**
+ * RFC 9293 §3.10.7.4, fifth step: only a segment newer than the last one that did may change the window. As in Linux, one that
+ * acknowledges something new is newer: its window counts from there, also where it is the retransmission of old text.
+ */
+function updateWindow(s: SessionState, now: Instant, p: PacketView, advances: boolean): void {
+  const newer = advances || seqBefore(s.sndWl1, p.seq);
   if (!newer && (s.sndWl1 !== p.seq || seqAfter(s.sndWl2, p.ack))) return;
   const wasClosed = s.sndWnd === 0;
   s.sndWnd = p.window << s.sndWndShift;

@@ -48,6 +48,8 @@ export class SessionCounters {
   receivedOctets = 0;
   receivedFin = 0;
   receivedRst = 0;
+  /** Times that captured data was found waiting for the target or for the client's round trip; a count of looks, not of pieces. */
+  held = 0;
   /** Responses that came twice or lay outside the window. */
   receivedStale = 0;
   /** Responses that left a hole before them. */

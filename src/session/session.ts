@@ -15,6 +15,8 @@ import type { Verdict } from './verdict.ts';
 
 /** Timeouts in a row after which the target is given up (Linux: tcp_retries2). */
 const MAX_RETRIES = 15;
+/** In microseconds. */
+const MIN_LEFT = 1000;
 
 /**
  * One replayed connection: towards the target a TCP client whose application is the captured client.
@@ -131,7 +133,8 @@ export class Session extends SessionState {
       endSession(this, now, waits ? Outcome.responseTimeout : Outcome.idleTimeout, true);
     } else {
       // Never further ahead than the shorter limit: data may come to wait meanwhile.
-      const left = limit - elapsed(this.lastTargetAt, now);
+      // Nor so near that rounding makes it now: a timer armed in the present would never end.
+      const left = Math.max(limit - elapsed(this.lastTargetAt, now), MIN_LEFT);
       this.lifeAt = addTime(now, Math.min(left, config.sessionTimeout) as Duration);
     }
   }

@@ -72,7 +72,8 @@ function retransmitFirst(s: SessionState, now: Instant, sink: PacketSink): void 
   if (row === NONE || !seqBefore(s.sndUna, s.sndMax)) return;
   const { store } = s.context;
   const skip = Math.max(0, seqDiff(s.sndUna, store.seq(row)));
-  const length = Math.min(store.length(row) - skip, s.mss);
+  // No further than what was sent: of a piece that the window cut, the rest is not allowed yet.
+  const length = Math.min(store.length(row) - skip, s.mss, s.flight);
   sendPiece(s, now, sink, row, skip, length);
   s.context.counters.retransmitted++;
   s.timedAt = NEVER;
@@ -88,7 +89,10 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
     const isNew = !seqBefore(s.sndNxt, s.sndMax);
     // What a SYN carried (Fast Open) has no acknowledgement number and waits for nothing.
     const hasAck = (store.flags(row) & ACK) !== 0;
-    if (isNew && skip === 0 && hasAck && !mayRelease(s, store.ack(row), now)) return;
+    if (isNew && skip === 0 && hasAck && !mayRelease(s, store.ack(row), now)) {
+      if (store.length(row) > 0) s.context.counters.held++;
+      return;
+    }
     const remaining = store.length(row) - skip;
     const length = remaining === 0 ? 0 : sendable(s, now, remaining);
     if (length < 0) return;
