@@ -22,7 +22,7 @@ const BACKLOG = 128;
 const SNAP_LENGTH = 160;
 
 /** At high rates a packet may wait so long for others, which costs less CPU than a wake-up for each; see `Gather`. */
-const GATHER_DELAY: Duration = micros(500);
+const GATHER_DELAY: Duration = micros(1500);
 
 export const interceptShell: ProgramShell<InterceptConfig> = {
   spec: INTERCEPT,
@@ -33,6 +33,7 @@ export const interceptShell: ProgramShell<InterceptConfig> = {
 function startIntercept(config: InterceptConfig, log: Log): Running {
   const source = openPacketSource({
     interfaces: config.interfaces,
+    families: [4],
     gatherDelay: GATHER_DELAY,
     filter: compileFilter(config.filter, SNAP_LENGTH),
     onError: (error) => log.warn(error.message),

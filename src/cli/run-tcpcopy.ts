@@ -32,7 +32,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 const MTU_REFRESH_MS = 1000;
 
 /** At high rates a packet may wait so long for others, which costs less CPU than a wake-up for each; see `Gather`. */
-const GATHER_DELAY: Duration = micros(500);
+const GATHER_DELAY: Duration = micros(1500);
 
 export const tcpcopyShell: ProgramShell<TcpcopyConfig> = {
   spec: TCPCOPY,
@@ -50,6 +50,7 @@ async function startTcpcopy(
   const transfers = openPaths(config);
   const source = openPacketSource({
     interfaces: config.interfaces,
+    families: [4],
     gatherDelay: GATHER_DELAY,
     filter,
     onError: (error) => log.warn(error.message),

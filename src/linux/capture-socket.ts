@@ -25,6 +25,8 @@ import { openSocket, setBufferSize, setOption, setOptionStruct } from './socket.
 import type { Watch } from './watch.ts';
 
 export interface CaptureOptions {
+  /** Internet protocols to capture; default both. Each costs a socket, and a system call whenever the other is read. */
+  readonly families?: readonly (4 | 6)[];
   /** What the kernel lets through, from the IP header on; absent: everything. */
   readonly filter?: Program;
   /** Octets that wait in the kernel for us, for each socket; default 64 MiB. */
@@ -52,13 +54,17 @@ export interface Binding {
  * bridge have done their work, and never an outgoing one. A port of a bridge hands its packets to the bridge before that
  * point, so a named interface that has a master is bound to all protocols.
  */
-export function chooseBindings(names: readonly string[]): Binding[] {
+export function chooseBindings(
+  names: readonly string[],
+  families: readonly (4 | 6)[],
+): Binding[] {
+  const internet = families.map((family) => (family === 4 ? ETH_P_IP : ETH_P_IPV6));
   if (names.length === 0) {
-    return [ETH_P_IP, ETH_P_IPV6].map((protocol) => ({ protocol, index: 0, name: '' }));
+    return internet.map((protocol) => ({ protocol, index: 0, name: '' }));
   }
   return [...new Set(names)].flatMap((name) => {
     const { index, master } = findInterface(name);
-    const protocols = master === 0 ? [ETH_P_IP, ETH_P_IPV6] : [ETH_P_ALL];
+    const protocols = master === 0 ? internet : [ETH_P_ALL];
     return protocols.map((protocol) => ({ protocol, index, name }));
   });
 }

@@ -37,6 +37,21 @@ describe('gather', () => {
     expect(feed(gather, later(150_000), 100_000, 600).slice(-100)).not.toContain(500);
   });
 
+  it('does not let packets gather while most turns wait for them', () => {
+    const gather = new Gather(micros(500));
+    const run = (from: number, waiting: (turn: number) => boolean): number[] => {
+      const delays: number[] = [];
+      for (let i = 0; i < 500; i++) {
+        gather.noteWaiting(waiting(i));
+        delays.push(gather.next(later(from + i * 100), 1));
+      }
+      return delays;
+    };
+    expect(run(0, () => true)).not.toContain(500);
+    expect(run(50_000, (i) => i % 4 === 0).at(-1)).toBe(500);
+    expect(run(100_000, (i) => i % 4 !== 0).at(-1)).toBe(0);
+  });
+
   it('never waits when told so', () => {
     const gather = new Gather(micros(0));
     expect(feed(gather, START, 100_000, 10)).not.toContain(500);

@@ -5,6 +5,8 @@ const WINDOW: Duration = millis(10);
 /** Packets per delay that make waiting worth its while: below the second it ends. */
 const START_AT = 1.5;
 const STOP_BELOW = 1;
+/** More than this share of wake-ups in which something waited for packets: each turn depends on the one before, so be quick. */
+const WAITING_SHARE = 0.5;
 
 /**
  * Decides when it pays to let packets gather. A wake-up costs some 20 to 50 µs of CPU on a busy machine, whether for one packet
@@ -27,10 +29,18 @@ export class Gather {
   maxDelay: Duration;
   #windowStart: Instant = 0 as Instant;
   #packets = 0;
+  #turns = 0;
+  #waiting = 0;
   #active = false;
 
   constructor(maxDelay: Duration) {
     this.maxDelay = maxDelay;
+  }
+
+  /** Tells whether something waited, in a turn just handled, for what packets bring. */
+  noteWaiting(waiting: boolean): void {
+    this.#turns++;
+    if (waiting) this.#waiting++;
   }
 
   /** Tells of `packets` received at `now`. Returns how long to sleep before the next look; 0: until the next arrival. */
@@ -39,9 +49,10 @@ export class Gather {
     const span = elapsed(this.#windowStart, now);
     if (span >= WINDOW) {
       const perDelay = (this.#packets * this.maxDelay) / span;
-      this.#active = perDelay >= (this.#active ? STOP_BELOW : START_AT);
+      const isPatient = this.#waiting <= this.#turns * WAITING_SHARE;
+      this.#active = isPatient && perDelay >= (this.#active ? STOP_BELOW : START_AT);
       this.#windowStart = now;
-      this.#packets = 0;
+      this.#packets = this.#turns = this.#waiting = 0;
     }
     return this.#active ? this.maxDelay : micros(0);
   }

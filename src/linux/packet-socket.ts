@@ -41,7 +41,7 @@ export interface PacketSocket extends PacketSource, Watchable {
  * `SystemError`.
  */
 export function openPacketSource(options: PacketSocketOptions = {}): PacketSocket {
-  const bindings = chooseBindings(options.interfaces ?? []);
+  const bindings = chooseBindings(options.interfaces ?? [], options.families ?? [4, 6]);
   const sockets: CaptureSocket[] = [];
   try {
     for (const binding of bindings) sockets.push(new CaptureSocket(binding, options));
@@ -82,6 +82,10 @@ class PacketSocketSource implements PacketSocket {
 
   set gatherDelay(delay: Duration) {
     this.#gather.maxDelay = delay;
+  }
+
+  noteWaiting(waiting: boolean): void {
+    this.#gather.noteWaiting(waiting);
   }
 
   /**

@@ -40,6 +40,11 @@ export interface CaptureStatistics {
 export interface PacketSource {
   /** Hands at most `budget` waiting packets to `handler`, never blocks, and returns how many there were. */
   receive(handler: PacketHandler, budget: number): number;
+  /**
+   * Says whether something waited, in the wake-up just handled, for what packets bring. A source may let packets gather to
+   * save wake-ups; it should not while every turn waits for the one before.
+   */
+  noteWaiting(waiting: boolean): void;
   /** Totals since the source was opened. */
   statistics(): CaptureStatistics;
   close(): void;

@@ -32,6 +32,7 @@ export class Copier implements PacketHandler, LinkEvents {
   #links: InterceptLinks | undefined;
   #now: Instant;
   #reportedFault = false;
+  #held = 0;
   readonly #onStranded: () => void;
 
   /** `onStranded` is called when the last connection to an intercept is gone: nothing can be copied any more. */
@@ -95,10 +96,13 @@ export class Copier implements PacketHandler, LinkEvents {
   }
 
   #drain(): void {
-    const { replayer, sink } = this.#parts;
+    const { replayer, sink, source } = this.#parts;
     if (this.#links === undefined) return;
     replayer.poll(this.#now, this.#links, sink);
     this.#timer.arm(replayer.pollTimeout());
+    const { held } = replayer.context.counters;
+    source.noteWaiting(held !== this.#held);
+    this.#held = held;
     if (replayer.fault !== undefined && !this.#reportedFault) this.#reportFault(replayer.fault);
   }
 
