@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.ts';
+import {
+  addTime,
+  type Duration,
+  type Instant,
+  millis,
+  NEVER,
+  seconds,
+} from '../../src/base/time.ts';
+import { Replayer } from '../../src/replay/replayer.ts';
+import { Outcome } from '../../src/session/outcome.ts';
+import { DEFAULT_SESSION, transfer } from '../../src/testing/harness.ts';
+import { HostilePeer } from './hostile-peer.ts';
+import { check, fuzz, RUNS, SEED } from './seed.ts';
+
+const registrar = { register: () => 1, unregister: () => {}, flush: () => {} };
+
+const sum = (numbers: Float64Array): number => numbers.reduce((a, b) => a + b, 0);
+
+/** A replayer among enemies. */
+class Siege {
+  readonly replayer: Replayer = new Replayer(
+    {
+      transfers: [transfer(80, '10.9.0.1', 8080)],
+      clientAddresses: { v4: undefined, v6: undefined },
+      percentage: 0,
+      onlyFromSyn: false,
+      maxCopies: 12,
+      maxPayload: 6 << 20,
+      session: { ...DEFAULT_SESSION, maxSegments: 200 },
+    },
+    new Random(SEED),
+  );
+  readonly peer: HostilePeer = new HostilePeer();
+  now: Instant = seconds(1) as number as Instant;
+  captured = 0;
+
+  client(random: Random): void {
+    this.peer.nextOfClient(random);
+    this.captured++;
+    this.replayer.handleClientPacket(this.now, this.peer);
+  }
+
+  target(random: Random): void {
+    this.peer.nextOfTarget(random);
+    this.replayer.handleTargetHeader(this.now, this.peer.memory, 0);
+  }
+
+  /** Now and then time passes, and what is due is done. */
+  live(random: Random): void {
+    if (random.chance(0.5) && this.peer.goodAnswer(random)) {
+      this.replayer.handleTargetHeader(this.now, this.peer.memory, 0);
+    }
+    if (random.chance(0.3)) this.pass(this.#pause(random));
+    else if (random.chance(0.5)) this.poll();
+  }
+
+  #pause(random: Random): Duration {
+    const kind = random.int(0, 1000);
+    if (kind === 0) return seconds(random.int(1, 800));
+    if (kind < 20) return seconds(random.int(1, 20));
+    return kind < 300 ? millis(random.int(1, 300)) : (random.int(0, 1000) as Duration);
+  }
+
+  pass(duration: Duration): void {
+    const { replayer } = this;
+    this.poll();
+    const until = addTime(this.now, duration);
+    for (let n = 0; replayer.pollTimeout() <= until; n++) {
+      check(n < 100_000, 'timers come to an end');
+      this.now = Math.max(this.now, replayer.pollTimeout()) as Instant;
+      replayer.handleTimeout(this.now);
+      this.poll();
+      check(replayer.pollTimeout() > this.now, 'no timer is armed in the past');
+    }
+    this.now = until;
+  }
+
+  poll(): void {
+    const { replayer } = this;
+    replayer.poll(this.now, registrar, this.peer.sink);
+    if (replayer.fault !== undefined) throw replayer.fault as Error;
+  }
+
+  checkSums(): void {
+    this.poll();
+    const { ledger, size } = this.replayer;
+    const packets = sum(ledger.packetErrors) + sum(ledger.verdicts);
+    check(packets === this.captured, 'every captured packet is in one bucket');
+    const ended = sum(ledger.outcomes) + ledger.notSampled + ledger.notBegun;
+    const open = ledger.connections - ended;
+    check(open >= 0 && open <= size, 'connections add up');
+  }
+
+  end(): void {
+    const { replayer } = this;
+    this.poll();
+    replayer.stop(this.now);
+    this.poll();
+    this.checkSums();
+    this.pass(seconds(5000));
+    check(replayer.size === 0, 'no copy is left');
+    check(replayer.pollTimeout() === NEVER, 'no timer is left');
+    check(replayer.context.store.used === 0, 'no row is left');
+    check(replayer.context.pool.used === 0, 'no memory is left');
+  }
+}
+
+describe('a replayer under siege', () => {
+  for (const [whose, share, runs] of [
+    ['client packets', 1, RUNS],
+    // A client's packet now and then, so that there is something to attack.
+    ['target headers', 0.02, Math.ceil(RUNS * 1.03)],
+    ['packets of both', 0.5, Math.ceil(RUNS / 4)],
+  ] as const) {
+    it(`${runs} hostile ${whose}: no fault, no leak, every one counted`, () => {
+      const siege = new Siege();
+      fuzz(runs, (random, n) => {
+        if (random.chance(share)) siege.client(random);
+        else siege.target(random);
+        siege.live(random);
+        if (n % 1000 === 0) siege.checkSums();
+      });
+      siege.end();
+      const { ledger, context } = siege.replayer;
+      // The attack went deep: copies were established, and ended in many ways.
+      expect(context.counters.connected).toBeGreaterThan(runs / 1000);
+      expect(siege.peer.sent).toBeGreaterThan(runs / 10);
+      expect(ledger.outcomes.filter((count) => count > 0).length).toBeGreaterThan(5);
+      expect(ledger.outcomes[Outcome.internalError]).toBe(0);
+    });
+  }
+});
