@@ -9,6 +9,7 @@ import { PacketError, PacketView } from '../wire/packet-view.ts';
 import { type InterceptCounters, Tally } from './counters.ts';
 import { Peer, type PeerHost } from './peer.ts';
 import { RouteTable } from './route-table.ts';
+import { TurnTaking } from './turn-taking.ts';
 import { Waiting } from './waiting.ts';
 
 /** Takes the frames out. */
@@ -34,6 +35,8 @@ export class Interceptor implements PeerHost {
   readonly #ready: Peer[] = [];
   #readyCount = 0;
   readonly #tally = new Tally();
+  /** Whether the copies that are answered take quick turns. */
+  readonly turns: TurnTaking = new TurnTaking();
 
   /** `secret`: an unpredictable integer, see `FlowTable`. */
   constructor(log: Log, secret: number) {
@@ -84,6 +87,7 @@ export class Interceptor implements PeerHost {
       tally.unusable[error] = (tally.unusable[error] as number) + 1;
       return;
     }
+    this.turns.note(now, view);
     const key = this.#key;
     key.setAddress(0, view.dst0, view.dst1, view.dst2, view.dst3);
     key.setAddress(4, view.src0, view.src1, view.src2, view.src3);

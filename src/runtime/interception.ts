@@ -104,8 +104,9 @@ export class Interception implements PacketHandler, FrameSink {
 
   /** One write for each connection that got something in this wake-up. */
   #drain(): void {
-    const { interceptor } = this.#parts;
+    const { interceptor, source } = this.#parts;
     interceptor.pollTransmit(this);
+    source.noteWaiting(interceptor.turns.take());
     this.#timer.arm(interceptor.pollTimeout());
   }
 }
