@@ -11,6 +11,7 @@ import { type Program, startCopying } from '../lab/programs.ts';
 import { createLab } from '../lab/topology.ts';
 import { type Usage, usedBetween } from '../lab/usage.ts';
 import { machineFacts } from './facts.ts';
+import { measureTurnaround } from './turnaround.ts';
 
 /** Seconds of each load. */
 const seconds = Number(process.argv[2] ?? 8);
@@ -158,14 +159,18 @@ for (const load of LOADS) {
   rows.push(row);
   print(line(cells(row)));
 }
+const turn = await measureTurnaround();
 const peak = (name: 'tcpcopy' | 'intercept'): number =>
   Math.max(...rows.map((row) => row[name].peak)) / 1024;
 print('');
 print(
   `peak memory: tcpcopy ${peak('tcpcopy').toFixed(0)} MB, intercept ${peak('intercept').toFixed(0)} MB`,
 );
+print(
+  `from a response to the next request, low load: p50 ${turn.p50} µs, p99 ${turn.p99} µs (${turn.turns} turns)`,
+);
 const folder = join(repositoryRoot, 'bench', 'results');
 mkdirSync(folder, { recursive: true });
 const file = join(folder, `${facts.date.replaceAll(':', '-').slice(0, 19)}.json`);
-writeFileSync(file, `${JSON.stringify({ facts, seconds, rows }, null, 2)}\n`);
+writeFileSync(file, `${JSON.stringify({ facts, seconds, rows, turn }, null, 2)}\n`);
 print(`the same as JSON: ${file}`);

@@ -1,5 +1,6 @@
 // A real HTTP server that remembers every request it gets. A program of its own:
-//   node http-server.js PORT [ADDRESS]
+//   node http-server.js PORT [ADDRESS [DELAY]]
+// DELAY: milliseconds before each answer to a GET.
 // `?size=N` asks for a response body of N octets. Parent's messages: 'count' answers with the
 // number of requests so far; {dump: FILE} writes the records there and answers with their number;
 // 'clear' forgets them. Nothing is written while requests arrive: the machine is small.
@@ -10,6 +11,7 @@ import type { RequestRecord } from './records.ts';
 
 const port = Number(process.argv[2] ?? 80);
 const address = process.argv[3] ?? '::';
+const delay = Number(process.argv[4] ?? 0);
 
 let records: RequestRecord[] = [];
 
@@ -23,7 +25,8 @@ const server = createServer(
     const size = sizeWanted(request.url ?? '/');
     if (request.method === 'GET') {
       remember(request, '', 0, true);
-      answer(response, size);
+      if (delay > 0) setTimeout(answer, delay, response, size);
+      else answer(response, size);
       return;
     }
     const hash = createHash('sha1');

@@ -15,15 +15,24 @@ export interface RecordingServer {
   records(): Promise<RequestRecord[]>;
 }
 
-/** Starts the lab's own recording HTTP server (http-server.ts). */
+/** Starts the lab's own recording HTTP server (http-server.ts); `delay` in milliseconds before each answer to a GET. */
 export async function startHttpServer(
   lab: Lab,
   host: HostName,
   port = 80,
+  delay = 0,
 ): Promise<RecordingServer> {
   const program = labProgram('http-server');
   const name = `http server on ${host}:${port}`;
-  const child = lab.spawn(host, name, process.execPath, [program, String(port)], { ipc: true });
+  const child = lab.spawn(
+    host,
+    name,
+    process.execPath,
+    [program, String(port), '::', String(delay)],
+    {
+      ipc: true,
+    },
+  );
   await child.waitFor(/listening/);
   const file = join(lab.folder, `${host}-${port}.records`);
   return {

@@ -88,7 +88,7 @@ export class Lab implements AsyncDisposable {
 
   /** Starts a process on a host. It is killed with the lab. */
   spawn(
-    host: HostName,
+    host: HostName | 'switch',
     name: string,
     command: string,
     args: readonly string[] = [],
