@@ -73,12 +73,18 @@ export class Admission {
     }
     if (!isSyn && (p.payloadLength === 0 || this.#config.onlyFromSyn)) return Verdict.stray;
     if (breaksLoopbackRule(p, transfer, replacement)) return Verdict.loopback;
+    const refusal = this.#refusal(p, transfer, replacement, copies);
+    if (typeof refusal === 'number') {
+      // Data of a connection that was refused is no further connection.
+      if (isSyn) {
+        ledger.connections++;
+        ledger.notBegun++;
+      }
+      return refusal;
+    }
     ledger.connections++;
     if (!isSyn) ledger.joined++;
-    const refusal = this.#refusal(p, transfer, replacement, copies);
-    if (typeof refusal !== 'number') return this.#begin(now, p, refusal, isSyn);
-    ledger.notBegun++;
-    return refusal;
+    return this.#begin(now, p, refusal, isSyn);
   }
 
   #replacement(p: PacketView): IpAddress | undefined {

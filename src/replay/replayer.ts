@@ -185,7 +185,8 @@ export class Replayer {
   /** Whether a packet of a connection whose copy has ended carries data that the copy never saw, worth a copy of its own. */
   #goesOn(copy: Copy, p: PacketView): boolean {
     if (!this.#admission.mayJoin || p.payloadLength === 0) return false;
-    if (copy.outcome === Outcome.refused) return false;
+    // Refused once, refused always; and where a limit was met, the rest of a request would only meet it again.
+    if (copy.outcome === Outcome.refused || copy.outcome === Outcome.limit) return false;
     return !copy.finCaptured && seqAfter(seqAdd(p.seq, p.payloadLength), copy.queue.end);
   }
 

@@ -83,6 +83,19 @@ describe('captured data', () => {
     expect(d.replayer.ledger.outcomes[Outcome.captureGap]).toBe(1);
   });
 
+  dialogue('every hole gets its own ten seconds, also where there always is one', (d) => {
+    establish(d);
+    const data = (n: number): number => d.client('A', { seq: 1001 + 10 * n, ack: 5001, data: 10 });
+    data(1);
+    for (let n = 0; n < 20; n += 2) {
+      d.advance(seconds(4));
+      data(n + 3);
+      data(n);
+    }
+    expect(d.open).toBe(1);
+    expect(d.takeSent().at(-1)).toMatchObject({ seq: 1191 });
+  });
+
   dialogue('row 81: what the client retransmits is not sent again', (d) => {
     establish(d);
     d.client('PA', { seq: 1001, ack: 5001, data: 100 });
@@ -198,6 +211,8 @@ describe('captured data', () => {
       expect(d.client('PA', { seq: 1141, ack: 5001, data: 10 })).toBe(Verdict.overLimit);
       d.expect('RA', { seq: 1001 });
       expect(d.replayer.ledger.outcomes[Outcome.limit]).toBe(1);
+      expect(d.client('PA', { seq: 1151, ack: 5001, data: 10 })).toBe(Verdict.afterEnd);
+      d.expectNothing();
     },
     { session: { maxSegments: 4 } },
   );

@@ -172,10 +172,13 @@ function outOfMemory(s: SessionState, now: Instant): Verdict {
   return Verdict.overLimit;
 }
 
-/** A hole that does not close ends the copy in time; one that closes stops the watch. */
+/** A hole that does not close ends the copy in time; one that closes stops the watch, and the next one gets its own time. */
 function watchGap(s: SessionState, now: Instant): void {
   if (s.hasEnded) return;
-  const gap = s.queue.hasGap;
-  if (!gap) s.gapAt = NEVER;
-  else if (s.gapAt === NEVER) s.gapAt = addTime(now, s.context.config.gapTimeout);
+  if (!s.queue.hasGap) {
+    s.gapAt = NEVER;
+  } else if (s.gapAt === NEVER || s.gapFrom !== s.queue.inOrderEnd) {
+    s.gapFrom = s.queue.inOrderEnd;
+    s.gapAt = addTime(now, s.context.config.gapTimeout);
+  }
 }

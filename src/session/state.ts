@@ -166,6 +166,8 @@ export class SessionState implements Scheduled {
   ackAt: Instant = NEVER;
   paceAt: Instant = NEVER;
   gapAt: Instant = NEVER;
+  /** Where the hole begins that `gapAt` waits for. */
+  gapFrom: Seq = seqOf(0);
   /** Whatever bounds the present phase. */
   lifeAt: Instant = NEVER;
 

@@ -84,6 +84,11 @@ export class SendQueue {
     }
   }
 
+  /** Where the first hole begins, if there is one. */
+  get inOrderEnd(): Seq {
+    return this.#inOrderEnd;
+  }
+
   /** Whether something that the capture missed keeps octets behind it from being sent. */
   get hasGap(): boolean {
     return this.#inOrderEnd !== this.end;
