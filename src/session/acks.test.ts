@@ -129,6 +129,28 @@ describe('acknowledging the target', () => {
 });
 
 describe('windows', () => {
+  dialogue(
+    'our own window counts with the scale that our SYN offered, if the target offers one',
+    (d) => {
+      establish(d, { syn: { windowScale: 7 }, synAck: { windowScale: 0 } });
+      d.target('A', { seq: 109_001, ack: 1001, data: 10 });
+      d.expect('A', { ack: 9001 });
+      for (let seq = 9001; seq < 109_001; seq += 50_000) {
+        d.target('A', { seq, ack: 1001, data: 50_000 });
+      }
+      expect(d.takeSent().at(-1)).toMatchObject({ ack: 109_011 });
+    },
+  );
+
+  dialogue('and without, it does not', (d) => {
+    establish(d, { syn: { windowScale: 7 } });
+    d.target('A', { seq: 109_001, ack: 1001, data: 10 });
+    d.expect('A', { ack: 9001 });
+    d.target('A', { seq: 9001, ack: 1001, data: 50_000 });
+    d.target('A', { seq: 59_001, ack: 1001, data: 50_000 });
+    expect(d.takeSent().at(-1)).toMatchObject({ ack: 109_001 });
+  });
+
   dialogue('row 70: what does not fit is held until there is room', (d) => {
     establish(d, { synAck: { window: 1000 } });
     d.client('PA', { seq: 1001, ack: 5001, data: 900 });

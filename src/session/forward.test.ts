@@ -69,6 +69,9 @@ describe('captured data', () => {
     d.client('A', { seq: 1101, ack: 5001, data: 100 });
     d.expect('A', { seq: 1101, data: 100 });
     d.expect('PA', { seq: 1201, data: 100 });
+    d.target('A', { seq: 9001, ack: 1301 });
+    d.silence(seconds(60));
+    expect(d.open).toBe(1);
   });
 
   dialogue('row 80: a packet that the capture lost for good ends the copy after 10 s', (d) => {
@@ -120,13 +123,15 @@ describe('captured data', () => {
     d.client('A', { seq: 1101, ack: 5001, data: 50 });
     d.client('PA', { seq: 1201, ack: 5001, data: 50 });
     d.expectNothing();
-    d.client('A', { seq: 1001, ack: 5001, data: 230 });
+    d.client('FPA', { seq: 1001, ack: 5001, data: 260 });
     const sent = d.takeSent();
+    expect(sent.map((p) => p.flags)).toEqual(['A', 'A', 'A', 'PA', 'FPA']);
     expect(sent.map((p) => [p.seq, p.payload.length])).toEqual([
       [1001, 100],
       [1101, 50],
       [1151, 50],
       [1201, 50],
+      [1251, 10],
     ]);
   });
 
