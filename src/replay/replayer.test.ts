@@ -245,6 +245,14 @@ describe('a port used again', () => {
     { replayer: { onlyFromSyn: true } },
   );
 
+  dialogue('a copy that has lingered long enough is forgotten', (d) => {
+    establish(d);
+    d.client('RA', { seq: 1001, ack: 5001 });
+    expect(d.client('A', { seq: 1001, ack: 5001 })).toBe(Verdict.afterEnd);
+    d.advance(seconds(7));
+    expect(d.client('A', { seq: 1001, ack: 5001 })).toBe(Verdict.stray);
+  });
+
   dialogue('two SYNs of one port before anything was polled', (d) => {
     d.batch(() => {
       d.client('S', { seq: 1000 });

@@ -171,6 +171,14 @@ describe('windows', () => {
     d.expect('PA', { seq: 1901, data: 100 });
   });
 
+  dialogue('a window scale that only the target offers does not count', (d) => {
+    establish(d, { synAck: { windowScale: 3, window: 100, mss: 1000 } });
+    d.client('PA', { seq: 1001, ack: 5001, data: 1000 });
+    d.expect('A', { seq: 1001, data: 100 });
+    d.target('A', { seq: 9001, ack: 1101, window: 100 });
+    d.expect('A', { seq: 1101, data: 100 });
+  });
+
   dialogue('rows 89 and E8: a closed window is probed, and sending resumes when it opens', (d) => {
     outstanding(d);
     d.target('A', { seq: 9001, ack: 1101, window: 0 });

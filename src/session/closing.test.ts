@@ -162,6 +162,32 @@ describe('a target that ends the connection while the client goes on', () => {
     },
   );
 
+  dialogue('what came out of order on the old connection does not count on the new one', (d) => {
+    establish(d);
+    d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.target('A', { seq: 9001, ack: 1101, data: 200 });
+    d.target('A', { seq: 9401, ack: 1101, data: 100 });
+    d.target('R', { seq: 9201 });
+    d.advance(millis(2));
+    d.target('SA', { seq: 9350, ack: 1101, mss: 1460 });
+    d.takeSent();
+    d.target('PA', { seq: 9351, ack: 1151, data: 60 });
+    d.advance(millis(50));
+    d.expect('A', { ack: 9411 });
+  });
+
+  dialogue('a reset in the middle of a request ends the copy: its rest would mean nothing', (d) => {
+    establish(d, { synAck: { window: 1000, mss: 1000 } });
+    d.client('A', { seq: 1001, ack: 5001, data: 1000 });
+    d.client('PA', { seq: 2001, ack: 5001, data: 1000 });
+    d.expect('A', { seq: 1001, data: 1000 });
+    d.target('R', { seq: 9001 });
+    d.silence(millis(100));
+    expect(count(d, Outcome.resetByTarget)).toBe(1);
+    expect(d.replayer.context.counters.reconnects).toBe(0);
+  });
+
   dialogue('what the client retransmits meanwhile is not sent on the new connection', (d) => {
     establish(d);
     d.client('PA', { seq: 1001, ack: 5001, data: 100 });
