@@ -51,6 +51,7 @@ async function startTcpcopy(
   const source = openPacketSource({
     interfaces: config.interfaces,
     families: [4],
+    timestamps: true,
     gatherDelay: GATHER_DELAY,
     filter,
     onError: (error) => log.warn(error.message),

@@ -54,10 +54,7 @@ export interface Binding {
  * bridge have done their work, and never an outgoing one. A port of a bridge hands its packets to the bridge before that
  * point, so a named interface that has a master is bound to all protocols.
  */
-export function chooseBindings(
-  names: readonly string[],
-  families: readonly (4 | 6)[],
-): Binding[] {
+export function chooseBindings(names: readonly string[], families: readonly (4 | 6)[]): Binding[] {
   const internet = families.map((family) => (family === 4 ? ETH_P_IP : ETH_P_IPV6));
   if (names.length === 0) {
     return internet.map((protocol) => ({ protocol, index: 0, name: '' }));

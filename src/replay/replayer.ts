@@ -61,6 +61,7 @@ export class Replayer {
   handleClientPacket(now: Instant, packet: CapturedPacket): void {
     this.ledger.captured++;
     const view = this.#view;
+    view.seenAt = packet.receivedAt > 0 ? (packet.receivedAt as Instant) : now;
     const error = view.parse(packet.memory, packet.offset, packet.length, packet.wireLength);
     if (error !== PacketError.none) this.ledger.countError(error);
     else this.ledger.countVerdict(this.#judge(now, view, packet.checksum));
@@ -140,7 +141,7 @@ export class Replayer {
     if ((p.flags & (SYN | ACK)) === SYN) {
       if (!isIntact(p, checksum)) return Verdict.badChecksum;
       if (copy?.syn.captured && copy.syn.iss === p.seq) {
-        copy.handleSynAgain(now);
+        copy.handleSynAgain(p.seenAt);
         return Verdict.synAgain;
       }
       if (copy !== undefined) this.#replace(now, copy);

@@ -28,7 +28,7 @@ export function handleClientSegment(
   checksum: ChecksumState,
 ): Verdict {
   const isFirst = s.clientRtt < 0;
-  if (isFirst) s.clientRtt = Math.min(elapsed(s.synRepeatedAt, now), MAX_RTT) as Duration;
+  if (isFirst) s.clientRtt = roundTrip(s.synSeenAt, p.seenAt);
   if ((p.flags & RST) !== 0) return handleClientReset(s, p, checksum);
   if (p.payloadLength === 0 && (p.flags & FIN) === 0) {
     if (isFirst || s.queue.head === NONE) notePureAck(s, p, checksum);
@@ -48,6 +48,10 @@ export function handleClientSegment(
   }
   return verdict;
 }
+
+/** By the kernel's clock, since a batch is handled at one time of ours; that clock may be set back meanwhile. */
+const roundTrip = (syn: Instant, next: Instant): Duration =>
+  Math.min(Math.max(elapsed(syn, next), 0), MAX_RTT) as Duration;
 
 /** The first acknowledgement of a client, before any data, is the point from which its answers are counted; later ones come with data. */
 function notePureAck(s: SessionState, p: PacketView, checksum: ChecksumState): void {

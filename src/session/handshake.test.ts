@@ -132,6 +132,21 @@ describe('the handshake', () => {
     d.expect('PA', { seq: 1011, data: 10 });
   });
 
+  dialogue("the client's round trip is by the kernel's clock, not by that of a batch", (d) => {
+    d.receivedAt = 5e6;
+    d.client('S', { seq: 1000, mss: 1460 });
+    d.receivedAt += 20_000;
+    d.client('A', { seq: 1001, ack: 5001 });
+    d.target('SA', { seq: 9000, ack: 1001, mss: 1460 });
+    d.client('PA', { seq: 1001, ack: 5001, data: 10 });
+    d.target('PA', { seq: 9001, ack: 1011, data: 30 });
+    d.takeSent();
+    d.client('PA', { seq: 1011, ack: 5031, data: 10 });
+    d.silence(millis(19));
+    d.advance(millis(1));
+    d.expect('PA', { seq: 1011, data: 10 });
+  });
+
   dialogue('a SYN-ACK that comes twice is acknowledged again', (d) => {
     establish(d);
     d.target('SA', { seq: TARGET_ISN, ack: CLIENT_ISN + 1, mss: 1460 });

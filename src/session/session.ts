@@ -30,9 +30,9 @@ export class Session extends SessionState {
     return handleClientSegment(this, now, p, checksum);
   }
 
-  /** The client has sent its SYN again. */
-  handleSynAgain(now: Instant): void {
-    this.synRepeatedAt = now;
+  /** The client has sent its SYN again, seen by the kernel at `seenAt`. */
+  handleSynAgain(seenAt: Instant): void {
+    this.synSeenAt = seenAt;
   }
 
   /** The header of a segment of the target; `p.payloadLength` octets followed it. */

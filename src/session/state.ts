@@ -144,8 +144,8 @@ export class SessionState implements Scheduled {
   /** Between the online server and the client, measured from SYN to the first packet after it; −1 until known. */
   clientRtt: Duration = -1 as Duration;
   readonly synCapturedAt: Instant;
-  /** When the client's SYN was captured last: the round trip counts from here. */
-  synRepeatedAt: Instant;
+  /** When the client's SYN was captured last, by the clock of `PacketView.seenAt`: the round trip counts from here. */
+  synSeenAt: Instant;
   /** Captured acknowledgement number of what was released last. */
   pacedAck: Seq = seqOf(0);
   pacedAckKnown = false;
@@ -195,7 +195,7 @@ export class SessionState implements Scheduled {
     this.queue = new SendQueue(context.store, context.pool, seqAdd(syn.iss, 1));
     this.congestion = new Congestion(this.mss);
     this.synCapturedAt = now;
-    this.synRepeatedAt = now;
+    this.synSeenAt = now;
     this.releasedAt = now;
     this.lastDataAt = now;
     this.lastTargetAt = now;

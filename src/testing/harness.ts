@@ -62,7 +62,7 @@ class HeldPacket implements CapturedPacket {
   length = 0;
   wireLength = 0;
   checksum: ChecksumState = ChecksumState.unknown;
-  readonly receivedAt = 0;
+  receivedAt = 0;
 
   load(octets: Uint8Array, wireLength: number, checksum: ChecksumState): void {
     const room = (octets.length + 7) & ~7;
@@ -90,6 +90,8 @@ export class Harness implements PacketSink, RouteRegistrar {
   readonly #start: Instant = this.now;
   readonly #onSent: (packet: Packet, octets: Uint8Array) => void;
   readonly #packet = new HeldPacket();
+  /** The kernel's time stamp of the packets captured next, in microseconds; 0: none. */
+  receivedAt = 0;
   readonly #header = Memory.alloc(HEADER_LENGTH);
   readonly #transcript: string[] = [];
   #captured = 0;
@@ -137,6 +139,7 @@ export class Harness implements PacketSink, RouteRegistrar {
   ): void {
     this.#captured++;
     this.#packet.load(octets, wireLength, checksum);
+    this.#packet.receivedAt = this.receivedAt;
     this.replayer.handleClientPacket(this.now, this.#packet);
     this.#poll();
   }

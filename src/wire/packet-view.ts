@@ -1,5 +1,6 @@
 import type { Memory } from '../base/memory.ts';
 import { type Seq, seqOf } from '../base/seq.ts';
+import type { Instant } from '../base/time.ts';
 import { V4_MAPPED } from './address.ts';
 import { ACK, FIN, IPPROTO_TCP, RST, SYN, TCP_HEADER_LENGTH } from './tcp.ts';
 
@@ -52,6 +53,11 @@ const MAX_EXTENSION_HEADERS = 8;
  */
 export class PacketView {
   memory: Memory | null = null;
+  /**
+   * When the packet was captured, for whoever wants differences: on the kernel's clock, which need not be the program's. Not
+   * touched by `parse`. Starts as a fraction so that V8 gives the field a double of its own.
+   */
+  seenAt: Instant = 0.5 as Instant;
   /** Of the first octet of the IP header. */
   offset = 0;
   family: 4 | 6 = 4;
