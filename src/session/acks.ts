@@ -4,6 +4,7 @@ import { ReceiveRanges } from '../tcp/receive-ranges.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, FIN, PSH, RST, SYN } from '../wire/tcp.ts';
 import { handleFinAcked, handleTargetFin, handleTargetReset } from './closing.ts';
+import { noteAnswer } from './pacing.ts';
 import { hasTargetClosed, Phase } from './phase.ts';
 import type { SessionState } from './state.ts';
 
@@ -96,6 +97,7 @@ function handleNewAck(s: SessionState, now: Instant, ack: Seq): void {
   s.retries = 0;
   if (s.congestion.onAck(acked, ack, s.mss)) s.retransmitDue = true;
   s.rtxAt = s.sndUna === s.sndMax ? NEVER : addTime(now, s.rtt.rto);
+  if (s.sndUna === s.sndMax) s.allAckedAt = now;
   if (seqAfter(ack, s.finSeq)) handleFinAcked(s, now);
 }
 
@@ -159,6 +161,7 @@ function handleText(s: SessionState, now: Instant, p: PacketView): void {
 
 /** In-order data: acknowledged with the second segment or after a moment (RFC 9293 §3.8.6.3), at once when it closed a hole (RFC 5681 §4.2). */
 function noteFreshData(s: SessionState, now: Instant, p: PacketView, fresh: number): void {
+  noteAnswer(s, now);
   s.lastDataAt = now;
   s.lastDataPushed = (p.flags & PSH) !== 0;
   s.unacknowledged += fresh;

@@ -50,6 +50,8 @@ export class SessionCounters {
   receivedRst = 0;
   /** Times that captured data was found waiting for the target or for the client's round trip; a count of looks, not of pieces. */
   held = 0;
+  /** Requests that left although the target had answered nothing since the one before: its patience was over. With -W these are not counted. */
+  releasedUnanswered = 0;
   /** Responses that came twice or lay outside the window. */
   receivedStale = 0;
   /** Responses that left a hole before them. */

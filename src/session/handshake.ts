@@ -92,7 +92,7 @@ function acceptSynAck(s: SessionState, now: Instant, p: PacketView): void {
   s.retries = 0;
   s.enter('synAcked');
   s.lifeAt = addTime(now, config.sessionTimeout);
-  startPacing(s);
+  startPacing(s, now);
   s.handshakeAckDue = true;
 }
 

@@ -92,6 +92,73 @@ describe('pacing', () => {
     expect(d.takeSent().map((p) => [p.seq, p.payload.length])).toContainEqual([1151, 50]);
   });
 
+  dialogue(
+    'a request across an answer that is shorter than online is held a second, no more',
+    (d) => {
+      outstanding(d, 1);
+      // Online, two pieces crossed an answer of 300 octets; the target's has 150.
+      d.target('PA', { seq: 9001, ack: 1101, data: 150 });
+      d.client('A', { seq: 1101, ack: 5101, data: 50 });
+      d.expect('A', { seq: 1101, data: 50 });
+      d.client('PA', { seq: 1151, ack: 5301, data: 50 });
+      d.target('A', { seq: 9151, ack: 1151 });
+      d.silence(millis(999));
+      d.advance(millis(1));
+      d.expect('PA', { seq: 1151, data: 50 });
+      expect(d.replayer.context.counters.releasedUnanswered).toBe(1);
+    },
+  );
+
+  dialogue('a target that was slow to begin an answer is given twice that time to go on', (d) => {
+    outstanding(d, 1);
+    d.target('A', { seq: 9001, ack: 1101 });
+    d.advance(seconds(2));
+    d.target('PA', { seq: 9001, ack: 1101, data: 150 });
+    d.client('A', { seq: 1101, ack: 5101, data: 50 });
+    d.expect('A', { seq: 1101, data: 50 });
+    d.client('PA', { seq: 1151, ack: 5301, data: 50 });
+    d.target('A', { seq: 9151, ack: 1151 });
+    d.silence(millis(3999));
+    d.advance(millis(1));
+    d.expect('PA', { seq: 1151, data: 50 });
+  });
+
+  dialogue('answers of 10 s are not overtaken, whatever the answers before', (d) => {
+    outstanding(d, 1);
+    d.target('PA', { seq: 9001, ack: 1101, data: 150 });
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.advance(millis(5));
+    d.expect('PA', { seq: 1101, data: 50 });
+    d.client('PA', { seq: 1151, ack: 5601, data: 50 });
+    d.target('A', { seq: 9151, ack: 1151 });
+    d.silence(seconds(10));
+    d.target('PA', { seq: 9151, ack: 1151, data: 300 });
+    d.expect('PA', { seq: 1151, data: 50 });
+    expect(d.replayer.context.counters.releasedUnanswered).toBe(0);
+  });
+
+  dialogue('what the online server said unasked is missed for half a minute only', (d) => {
+    outstanding(d, 1);
+    d.target('PA', { seq: 9001, ack: 1101, data: 300 });
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.expect('PA', { seq: 1101, data: 50 });
+    d.client('PA', { seq: 1151, ack: 5333, data: 50 });
+    d.advance(millis(100));
+    d.target('A', { seq: 9301, ack: 1151 });
+    d.silence(millis(29_999));
+    d.advance(millis(1));
+    d.expect('PA', { seq: 1151, data: 50 });
+  });
+
+  dialogue('nothing is overtaken that has not arrived', (d) => {
+    outstanding(d, 1);
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.advance(seconds(100));
+    expect(d.takeSent().every((p) => p.seq === 1001)).toBe(true);
+    d.target('A', { seq: 9001, ack: 1101 });
+    d.silence(seconds(29));
+  });
+
   dialogue('row 71: a login waits for the greeting, and leaves right after it', (d) => {
     establish(d, { rtt: micros(300) });
     d.client('A', { seq: 1001, ack: 5078 });

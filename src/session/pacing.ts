@@ -1,5 +1,13 @@
 import { type Seq, seqAdd, seqAfter, seqDiff } from '../base/seq.ts';
-import { addTime, type Duration, type Instant, millis, NEVER, seconds } from '../base/time.ts';
+import {
+  addTime,
+  type Duration,
+  elapsed,
+  type Instant,
+  millis,
+  NEVER,
+  seconds,
+} from '../base/time.ts';
 import { hasTargetClosed } from './phase.ts';
 import type { SessionState } from './state.ts';
 
@@ -12,7 +20,11 @@ import type { SessionState } from './state.ts';
  *
  *   - n octets have come from the target since the corresponding point, the last of them at the end of what the target wrote
  *     (PSH), or exactly n: the response is complete;
- *   - or something has come, less or more than online, and the target has then been silent for a while.
+ *   - or something has come, less or more than online, and the target has then been silent for a while;
+ *   - or nothing has come since the last piece left, which the target has acknowledged, and its patience is over. Perhaps the
+ *     online server spoke unasked, or the answer was longer there, and the target waits for us as we wait for it. A target
+ *     that has begun with the answer is waited for a few seconds; one that has not answered at all may merely be slow, and
+ *     is waited for much longer.
  *
  * After that the client's round trip to the online server passes, as it did before the captured request could arrive. A
  * round trip of a millisecond or less counts as none: there the machine itself takes longer.
@@ -29,11 +41,17 @@ const MIN_SILENCE = millis(5);
  * answered as much as the client had seen, but nothing since the last piece left, the next is held no longer than this.
  */
 const CROSSING_PAUSE = seconds(1);
+/** The silence of a target that owes the rest of an answer: twice its slowest answer so far, within these bounds. */
+const MIN_PATIENCE = seconds(1);
+const MAX_PATIENCE = seconds(5);
+/** The silence of a target that has not answered at all; more when it has been slower before. */
+const UNANSWERED_PATIENCE = seconds(30);
 /** A target that always answers shorter need not be waited for so long each time: the silence is halved up to this often. */
 const MAX_HALVINGS = 5;
 
 /** The handshake is over: octets count from here. */
-export function startPacing(s: SessionState): void {
+export function startPacing(s: SessionState, now: Instant): void {
+  s.allAckedAt = now;
   s.pacedRcv = s.rcvNxt;
   s.rcvAtSend = s.rcvNxt;
   s.shortResponses = 0;
@@ -53,6 +71,23 @@ function isAnswered(s: SessionState, advance: number): boolean {
   return progress === advance || (progress > advance && s.lastDataPushed);
 }
 
+/** A silent target is waited for until then, once everything sent has arrived there. */
+function endOfPatience(s: SessionState): Instant {
+  const isBegun = seqAfter(s.rcvNxt, s.pacedRcv);
+  const slowest = 2 * s.slowestAnswer;
+  const patience = isBegun
+    ? Math.min(Math.max(slowest, MIN_PATIENCE), MAX_PATIENCE)
+    : Math.max(slowest, UNANSWERED_PATIENCE);
+  const since = Math.max(s.lastDataAt, s.releasedAt, s.allAckedAt);
+  return addTime(since as Instant, patience as Duration);
+}
+
+/** The target has sent something new: call before `lastDataAt` is moved. */
+export function noteAnswer(s: SessionState, now: Instant): void {
+  if (s.releasedAt < s.lastDataAt || s.sndMax === seqAdd(s.iss, 1)) return;
+  s.slowestAnswer = Math.max(s.slowestAnswer, elapsed(s.releasedAt, now)) as Duration;
+}
+
 /** Whether what the client sent next, having seen the octets before `ack`, may leave at `now`; arms the pacing timer when only time is missing. */
 export function mayRelease(s: SessionState, ack: Seq, now: Instant): boolean {
   if (!s.pacedAckKnown || !seqAfter(ack, s.pacedAck)) return true;
@@ -62,10 +97,11 @@ export function mayRelease(s: SessionState, ack: Seq, now: Instant): boolean {
   if (hasTargetClosed(s.phase)) return true;
   const answered = isAnswered(s, seqDiff(ack, s.pacedAck));
   const isSilent = s.rcvNxt === s.rcvAtSend;
-  if (isSilent && !answered) return false;
+  if (isSilent && !answered && s.flight > 0) return false;
   const wait = answered ? (isLan(s) ? 0 : s.clientRtt) : silence(s);
   let at = addTime(s.lastDataAt, wait as Duration);
-  if (isSilent) at = Math.max(at, addTime(s.releasedAt, CROSSING_PAUSE)) as Instant;
+  if (isSilent && answered) at = Math.max(at, addTime(s.releasedAt, CROSSING_PAUSE)) as Instant;
+  else if (isSilent) at = endOfPatience(s);
   if (at <= now) {
     s.paceAt = NEVER;
     return true;
@@ -88,6 +124,7 @@ export function noteReleased(s: SessionState, ack: Seq, now: Instant): void {
       s.pacedRcv = seqAdd(s.pacedRcv, advance);
       s.shortResponses = 0;
     } else {
+      if (s.rcvNxt === s.rcvAtSend) s.context.counters.releasedUnanswered++;
       s.pacedRcv = s.rcvNxt;
       s.shortResponses++;
     }

@@ -155,6 +155,10 @@ export class SessionState implements Scheduled {
   rcvAtSend: Seq = seqOf(0);
   /** When captured data left last for the first time. */
   releasedAt: Instant;
+  /** When the target had acknowledged everything that was sent, the last time that this came to be. */
+  allAckedAt: Instant = 0 as Instant;
+  /** The longest that the target took to begin an answer. */
+  slowestAnswer: Duration = 0 as Duration;
   lastDataAt: Instant;
   lastDataPushed = false;
   /** Requests in a row that were released by silence instead of by length. */
