@@ -4,8 +4,10 @@ import { randomWorld, Simulation } from '../../src/testing/simulation.ts';
 
 /** First seed of a run; another one with SIM_SEED=n. */
 const SEED = Number(process.env.SIM_SEED ?? 1);
-/** Worlds of each kind; more with SIM_RUNS=n. */
+/** Worlds of each kind; more with SIM_RUNS=n, as `npm run test:sim` does. */
 const RUNS = Number(process.env.SIM_RUNS ?? 600);
+/** Milliseconds for each kind: a bound, far above what is needed. */
+const TIMEOUT = 120_000 + 100 * RUNS;
 
 function simulate(seed: number, isKind: boolean): Simulation {
   const simulation = new Simulation(randomWorld(seed, { isKind }));
@@ -31,46 +33,54 @@ const outcomes = ({ replayer }: Simulation): string =>
   }).join(', ');
 
 describe('simulated worlds', () => {
-  it('kind ones: every stream arrives whole, and every connection is completed', () => {
-    for (let seed = SEED; seed < SEED + RUNS; seed++) {
-      const simulation = simulate(seed, true);
-      const { harness, clients } = simulation;
-      for (const [received, total] of shares(simulation)) {
-        const story = `seed ${seed}: ${outcomes(simulation)}\n`;
-        if (received !== total)
-          throw new Error(`${received} of ${total} octets; ${story}${harness.transcript}`);
+  it(
+    'kind ones: every stream arrives whole, and every connection is completed',
+    () => {
+      for (let seed = SEED; seed < SEED + RUNS; seed++) {
+        const simulation = simulate(seed, true);
+        const { harness, clients } = simulation;
+        for (const [received, total] of shares(simulation)) {
+          const story = `seed ${seed}: ${outcomes(simulation)}\n`;
+          if (received !== total)
+            throw new Error(`${received} of ${total} octets; ${story}${harness.transcript}`);
+        }
+        const { ledger } = simulation.replayer;
+        if (ledger.outcomes[Outcome.completed] !== clients.length) {
+          throw new Error(`seed ${seed}: ${outcomes(simulation)}\n${harness.transcript}`);
+        }
       }
-      const { ledger } = simulation.replayer;
-      if (ledger.outcomes[Outcome.completed] !== clients.length) {
-        throw new Error(`seed ${seed}: ${outcomes(simulation)}\n${harness.transcript}`);
-      }
-    }
-  });
+    },
+    TIMEOUT,
+  );
 
-  it('unkind ones: what arrives is a beginning of what was captured, and everything ends', () => {
-    const seen = new Set<number>();
-    for (let seed = SEED; seed < SEED + RUNS; seed++) {
-      const simulation = simulate(seed, false);
-      for (const [received, total] of shares(simulation)) {
-        if (received > total) throw new Error(`seed ${seed}: ${received} of ${total} octets`);
+  it(
+    'unkind ones: what arrives is a beginning of what was captured, and everything ends',
+    () => {
+      const seen = new Set<number>();
+      for (let seed = SEED; seed < SEED + RUNS; seed++) {
+        const simulation = simulate(seed, false);
+        for (const [received, total] of shares(simulation)) {
+          if (received > total) throw new Error(`seed ${seed}: ${received} of ${total} octets`);
+        }
+        simulation.replayer.ledger.outcomes.forEach((n, outcome) => {
+          if (n > 0) seen.add(outcome);
+        });
       }
-      simulation.replayer.ledger.outcomes.forEach((n, outcome) => {
-        if (n > 0) seen.add(outcome);
-      });
-    }
-    // The worlds are as bad as they are meant to be.
-    if (RUNS < 300) return;
-    for (const outcome of [
-      Outcome.completed,
-      Outcome.resetByClient,
-      Outcome.refused,
-      Outcome.resetByTarget,
-      Outcome.closedByTarget,
-      Outcome.handshakeTimeout,
-      Outcome.idleTimeout,
-      Outcome.captureGap,
-    ]) {
-      expect(seen, OUTCOME_NAMES[outcome]).toContain(outcome);
-    }
-  });
+      // The worlds are as bad as they are meant to be.
+      if (RUNS < 300) return;
+      for (const outcome of [
+        Outcome.completed,
+        Outcome.resetByClient,
+        Outcome.refused,
+        Outcome.resetByTarget,
+        Outcome.closedByTarget,
+        Outcome.handshakeTimeout,
+        Outcome.idleTimeout,
+        Outcome.captureGap,
+      ]) {
+        expect(seen, OUTCOME_NAMES[outcome]).toContain(outcome);
+      }
+    },
+    TIMEOUT,
+  );
 });
