@@ -71,9 +71,11 @@ export class Admission {
       }
       return Verdict.notSampled;
     }
-    if (!isSyn && (p.payloadLength === 0 || this.#config.onlyFromSyn)) return Verdict.stray;
-    if (breaksLoopbackRule(p, transfer, replacement)) return Verdict.loopback;
-    const refusal = this.#refusal(p, transfer, replacement, copies);
+    if (!isSyn && p.payloadLength === 0) return Verdict.stray;
+    if (!isSyn && this.#config.onlyFromSyn) return Verdict.strayData;
+    const refusal = breaksLoopbackRule(p, transfer, replacement)
+      ? Verdict.loopback
+      : this.#refusal(p, transfer, replacement, copies);
     if (typeof refusal === 'number') {
       // Data of a connection that was refused is no further connection.
       if (isSyn) {

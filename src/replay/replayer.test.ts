@@ -183,7 +183,7 @@ describe('connections whose start was not captured', () => {
   dialogue(
     'row 77: with -O nothing',
     (d) => {
-      expect(d.client('PA', { seq: 2000, ack: 5001, data: 10 })).toBe(Verdict.stray);
+      expect(d.client('PA', { seq: 2000, ack: 5001, data: 10 })).toBe(Verdict.strayData);
       d.expectNothing();
     },
     { replayer: { onlyFromSyn: true } },
@@ -237,7 +237,7 @@ describe('a port used again', () => {
     (d) => {
       establish(d);
       d.target('R', { seq: 9001 });
-      expect(d.client('PA', { seq: 1001, ack: 5001, data: 10 })).toBe(Verdict.afterEnd);
+      expect(d.client('PA', { seq: 1001, ack: 5001, data: 10 })).toBe(Verdict.lostData);
       d.expectNothing();
       d.advance(seconds(7));
       expect(d.routes).toHaveLength(0);

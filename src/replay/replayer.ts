@@ -122,6 +122,15 @@ export class Replayer {
     sink.flush();
   }
 
+  /** Tells the intercepts of every open copy again, after a connection to one of them was lost; call `poll` then. */
+  renewRoutes(): void {
+    this.#copies.forEach((copy) => {
+      if (copy.hasEnded) return;
+      copy.routeDue = true;
+      this.#ready.add(copy);
+    });
+  }
+
   /** Ends every copy with a reset; call `poll` once more to send them. */
   stop(now: Instant): void {
     this.#copies.forEach((copy) => {
@@ -147,7 +156,8 @@ export class Replayer {
       if (copy !== undefined) this.#replace(now, copy);
       copy = undefined;
     } else if (copy?.hasEnded) {
-      if (!this.#goesOn(copy, p)) return Verdict.afterEnd;
+      if (!isNews(copy, p)) return Verdict.afterEnd;
+      if (!this.#goesOn(copy)) return Verdict.lostData;
       this.#detach(copy);
       copy = undefined;
     }
@@ -183,12 +193,11 @@ export class Replayer {
     }
   }
 
-  /** Whether a packet of a connection whose copy has ended carries data that the copy never saw, worth a copy of its own. */
-  #goesOn(copy: Copy, p: PacketView): boolean {
-    if (!this.#admission.mayJoin || p.payloadLength === 0) return false;
-    // Refused once, refused always; and where a limit was met, the rest of a request would only meet it again.
-    if (copy.outcome === Outcome.refused || copy.outcome === Outcome.limit) return false;
-    return !copy.finCaptured && seqAfter(seqAdd(p.seq, p.payloadLength), copy.queue.end);
+  /** Whether what a client sends after its copy has ended is worth a copy of its own. */
+  #goesOn(copy: Copy): boolean {
+    // Refused a moment ago, refused again; and where a limit was met, the rest of a request would only meet it again.
+    const isHopeless = copy.outcome === Outcome.refused || copy.outcome === Outcome.limit;
+    return this.#admission.mayJoin && !isHopeless;
   }
 
   #replace(now: Instant, copy: Copy): void {
@@ -230,3 +239,9 @@ export class Replayer {
     this.#deadlines.remove(copy);
   }
 }
+
+/** Whether a packet of a connection whose copy has ended carries data that the copy never saw. */
+const isNews = (copy: Copy, p: PacketView): boolean =>
+  p.payloadLength > 0 &&
+  !copy.finCaptured &&
+  seqAfter(seqAdd(p.seq, p.payloadLength), copy.queue.end);

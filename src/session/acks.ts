@@ -1,17 +1,20 @@
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff, seqInWindow } from '../base/seq.ts';
 import { addTime, elapsed, type Instant, millis, NEVER } from '../base/time.ts';
-import { ReceiveRanges } from '../tcp/receive-ranges.ts';
+import { RangeSet } from '../tcp/range-set.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, FIN, PSH, RST, SYN } from '../wire/tcp.ts';
 import { handleFinAcked, handleTargetFin, handleTargetReset } from './closing.ts';
 import { noteAnswer } from './pacing.ts';
 import { hasTargetClosed, Phase } from './phase.ts';
+import { lostEdge, noteSack } from './recovery.ts';
 import type { SessionState } from './state.ts';
 
 /** The delayed acknowledgement timer: RFC 9293 §3.8.6.3 allows 500 ms, Linux starts at 40. */
 const DELAYED_ACK = millis(40);
 /** Without an MSS of our own in the SYN, what the target may assume (RFC 9293 §3.7.1). */
 const DEFAULT_MSS = 536;
+/** Out-of-order ranges remembered of the target's octets; what lies beyond more holes than this is sent again. */
+const RANGES = 8;
 
 /**
  * A segment of the target in a synchronized state. The steps are those of RFC 9293 §3.10.7.4, in its order: sequence
@@ -76,7 +79,9 @@ function handleAck(s: SessionState, now: Instant, p: PacketView): boolean {
   }
   const advances = seqAfter(p.ack, s.sndUna);
   if (advances) handleNewAck(s, now, p.ack);
-  else if (isDuplicate(s, p)) {
+  if (s.sackPermitted) {
+    if (noteSack(s)) handleNewSack(s);
+  } else if (!advances && isDuplicate(s, p)) {
     if (s.congestion.onDuplicateAck(s.flight, s.sndMax, s.mss)) s.retransmitDue = true;
   }
   if (s.flight === 0) s.retries = 0; // It answers zero-window probes: as long as it does, it is waited for.
@@ -95,10 +100,21 @@ function handleNewAck(s: SessionState, now: Instant, ack: Seq): void {
   s.queue.acknowledge(ack);
   s.queue.advance(s.sndNxt);
   s.retries = 0;
-  if (s.congestion.onAck(acked, ack, s.mss)) s.retransmitDue = true;
+  s.sacked?.advance(ack);
+  if (s.congestion.onAck(acked, ack, s.mss, s.sackPermitted)) s.retransmitDue = true;
   s.rtxAt = s.sndUna === s.sndMax ? NEVER : addTime(now, s.rtt.rto);
   if (s.sndUna === s.sndMax) s.allAckedAt = now;
   if (seqAfter(ack, s.finSeq)) handleFinAcked(s, now);
+}
+
+/** RFC 6675 §5: something has arrived beyond what is missing, and may say that this is lost. */
+function handleNewSack(s: SessionState): void {
+  const { congestion } = s;
+  const wasInRecovery = congestion.inRecovery;
+  const isLost = seqAfter(lostEdge(s), s.sndUna);
+  if (!congestion.onSack(isLost, s.flight, s.sndMax, s.mss)) return;
+  if (!wasInRecovery) s.highRxt = s.sndUna;
+  s.retransmitDue = true;
 }
 
 /** RFC 5681 §2: nothing new in it, while something is in flight. */
@@ -141,7 +157,7 @@ function handleText(s: SessionState, now: Instant, p: PacketView): void {
   }
   if (seqAfter(p.seq, s.rcvNxt)) {
     counters.receivedOutOfOrder++;
-    s.ranges ??= new ReceiveRanges();
+    s.ranges ??= new RangeSet(RANGES);
     s.ranges.add(p.seq, end);
     s.ackDue = true;
     return;

@@ -1,5 +1,5 @@
 import { seqAdd, seqAfter } from '../base/seq.ts';
-import { addTime, type Duration, type Instant, NEVER } from '../base/time.ts';
+import { addTime, type Duration, type Instant, NEVER, seconds } from '../base/time.ts';
 import { NONE } from '../tcp/send-queue.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, RST } from '../wire/tcp.ts';
@@ -10,6 +10,9 @@ import type { SessionState } from './state.ts';
 /** A pause of less than this before a reconnection would only meet the reset on its way. */
 const MIN_RECONNECT_PAUSE = 1000 as Duration;
 
+/** A target that refused is not asked again, for the same connection, before this has passed; then the client's next request may join it. */
+const REFUSED_PAUSE = seconds(1);
+
 /** Ends the session with its outcome and lets go of what it holds; with `reset`, the target is told. It lingers to answer strays. */
 export function endSession(s: SessionState, now: Instant, outcome: Outcome, reset = false): void {
   if (s.hasEnded) return;
@@ -18,7 +21,10 @@ export function endSession(s: SessionState, now: Instant, outcome: Outcome, rese
   s.rstDue = reset && s.sndMax !== s.iss;
   s.enter('end');
   dropOutput(s);
-  s.lifeAt = addTime(now, s.context.config.lingerTime);
+  s.lifeAt = addTime(
+    now,
+    outcome === Outcome.refused ? REFUSED_PAUSE : s.context.config.lingerTime,
+  );
 }
 
 function dropOutput(s: SessionState): void {
@@ -28,6 +34,7 @@ function dropOutput(s: SessionState): void {
   s.rtxAt = s.ackAt = s.paceAt = s.gapAt = NEVER;
   s.timedAt = NEVER;
   s.ranges = null;
+  s.sacked = null;
 }
 
 /** Our FIN has left for the first time. */

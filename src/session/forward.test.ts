@@ -216,7 +216,7 @@ describe('captured data', () => {
       expect(d.client('PA', { seq: 1141, ack: 5001, data: 10 })).toBe(Verdict.overLimit);
       d.expect('RA', { seq: 1001 });
       expect(d.replayer.ledger.outcomes[Outcome.limit]).toBe(1);
-      expect(d.client('PA', { seq: 1151, ack: 5001, data: 10 })).toBe(Verdict.afterEnd);
+      expect(d.client('PA', { seq: 1151, ack: 5001, data: 10 })).toBe(Verdict.lostData);
       d.expectNothing();
     },
     { session: { maxSegments: 4 } },

@@ -160,7 +160,7 @@ describe('the handshake', () => {
     d.target('RA', { seq: 0, ack: 1001 });
     expect(d.replayer.ledger.outcomes[Outcome.refused]).toBe(1);
     d.client('A', { seq: 1001, ack: 5001 });
-    expect(d.client('PA', { seq: 1001, ack: 5001, data: 10 })).toBe(Verdict.afterEnd);
+    expect(d.client('PA', { seq: 1001, ack: 5001, data: 10 })).toBe(Verdict.lostData);
     d.silence(seconds(1));
   });
 

@@ -84,6 +84,8 @@ function acceptSynAck(s: SessionState, now: Instant, p: PacketView): void {
   s.sndWnd = p.window;
   s.timestamps = s.syn.tsval !== undefined && options.hasTimestamps;
   s.tsRecent = options.tsval;
+  s.sackPermitted = s.syn.sackPermitted && options.sackPermitted;
+  s.sacked?.clear();
   setSegmentSizes(s, options.mss);
   s.congestion.reset(s.mss);
   if (s.timedAt !== NEVER) s.rtt.sample(elapsed(s.timedAt, now));

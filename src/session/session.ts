@@ -9,6 +9,7 @@ import { handleClientSegment } from './forward.ts';
 import { handleInSynSent, handleSynTimeout, reopen } from './handshake.ts';
 import { Outcome } from './outcome.ts';
 import { isSynchronized, Phase } from './phase.ts';
+import { distrustSacks } from './recovery.ts';
 import { SessionState } from './state.ts';
 import { pollTransmit } from './transmit.ts';
 import type { Verdict } from './verdict.ts';
@@ -107,6 +108,7 @@ export class Session extends SessionState {
       this.congestion.onTimeout(this.flight, this.sndMax, this.mss);
       this.sndNxt = this.sndUna;
       this.queue.rewind();
+      distrustSacks(this);
     } else {
       this.probeDue = true;
       this.rtxAt = addTime(now, this.rtt.rto);

@@ -2,7 +2,7 @@ import type { Scheduled } from '../base/deadline-queue.ts';
 import { type Seq, seqAdd, seqOf } from '../base/seq.ts';
 import { type Duration, type Instant, NEVER } from '../base/time.ts';
 import { Congestion } from '../tcp/congestion.ts';
-import type { ReceiveRanges } from '../tcp/receive-ranges.ts';
+import type { RangeSet } from '../tcp/range-set.ts';
 import { RttEstimator } from '../tcp/rtt.ts';
 import { SendQueue } from '../tcp/send-queue.ts';
 import type { IpAddress } from '../wire/address.ts';
@@ -100,6 +100,12 @@ export class SessionState implements Scheduled {
   /** End of the segment being timed (Karn: one that was sent once); timing runs while `timedAt` is not `NEVER`. */
   timedEnd: Seq = seqOf(0);
   timedAt: Instant = NEVER;
+  /** RFC 2018: both sides offered selective acknowledgements. */
+  sackPermitted = false;
+  /** Beyond SND.UNA, what the target says that it has; made when it first does. */
+  sacked: RangeSet | null = null;
+  /** HighRxt of RFC 6675: in a recovery, the end of what was sent again last. */
+  highRxt: Seq = seqOf(0);
   /** Timeouts in a row without progress. */
   retries = 0;
 
@@ -112,7 +118,7 @@ export class SessionState implements Scheduled {
   targetFinSeq: Seq = seqOf(0);
   finSeen = false;
   /** Ranges received out of order; made when the first one is. */
-  ranges: ReceiveRanges | null = null;
+  ranges: RangeSet | null = null;
   /** Octets received that no segment of ours has acknowledged. */
   unacknowledged = 0;
   /** RFC 7323: both sides offered timestamps. */

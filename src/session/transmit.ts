@@ -1,4 +1,5 @@
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import type { Memory } from '../base/memory.ts';
 import { addTime, type Instant, NEVER } from '../base/time.ts';
 import type { PacketSink } from '../ports/packet-sink.ts';
 import { NONE } from '../tcp/send-queue.ts';
@@ -7,12 +8,19 @@ import { IPV4_HEADER_LENGTH, writeIpv4Header } from '../wire/ipv4.ts';
 import { IPV6_HEADER_LENGTH, writeIpv6Header } from '../wire/ipv6.ts';
 import { ACK, FIN, IPPROTO_TCP, PSH, RST, SYN, TCP, TCP_HEADER_LENGTH, URG } from '../wire/tcp.ts';
 import { writeTcpHeader } from '../wire/tcp-header.ts';
-import { TIMESTAMPS_LENGTH, writeTimestamps } from '../wire/tcp-options.ts';
+import {
+  MAX_SACK_BLOCKS,
+  TIMESTAMPS_LENGTH,
+  writeSackBlock,
+  writeSackHead,
+  writeTimestamps,
+} from '../wire/tcp-options.ts';
 import { clockOf, synOptionsLength, writeSynOptions } from './handshake.ts';
 import { endSession, noteFinSent } from './closing.ts';
 import { Outcome } from './outcome.ts';
 import { isSendingOpen, isSynchronized, Phase } from './phase.ts';
 import { mayRelease, noteReleased } from './pacing.ts';
+import { leapOverSacked, nextHole, noteResent, pipe, untilSacked } from './recovery.ts';
 import type { SessionState } from './state.ts';
 
 /**
@@ -39,7 +47,7 @@ export function pollTransmit(s: SessionState, now: Instant, sink: PacketSink): v
     s.handshakeAckDue = false;
     emit(s, now, sink, ACK, s.sndNxt, NONE, 0, 0);
   }
-  if (s.retransmitDue) retransmitFirst(s, now, sink);
+  if (s.retransmitDue) retransmit(s, now, sink);
   sendNew(s, now, sink);
   if (s.probeDue) {
     s.probeDue = false;
@@ -65,6 +73,29 @@ function sendSyn(s: SessionState, now: Instant, sink: PacketSink): void {
   s.rtxAt = addTime(now, s.rtt.rto);
 }
 
+/** Sends again what is lost: with SACK every hole that the congestion window has room for (RFC 6675 §5), else the segment at SND.UNA. */
+function retransmit(s: SessionState, now: Instant, sink: PacketSink): void {
+  if (!s.sackPermitted || !s.congestion.inRecovery) {
+    retransmitFirst(s, now, sink);
+    return;
+  }
+  s.retransmitDue = false;
+  for (let at = nextHole(s); seqBefore(at, s.sndNxt); at = nextHole(s)) {
+    const row = s.queue.lastBefore(seqAdd(at, 1));
+    if (row === NONE) return;
+    const { store } = s.context;
+    const skip = seqDiff(at, store.seq(row));
+    const until = untilSacked(s, at);
+    const length = Math.min(store.length(row) - skip, s.mss, until);
+    sendPiece(s, now, sink, row, skip, length);
+    // A FIN goes with the last octet and takes a number.
+    const isWhole = skip + length === store.length(row);
+    noteResent(s, at, Math.max(1, length + (isWhole ? store.flags(row) & FIN : 0)));
+    s.context.counters.retransmitted++;
+    s.timedAt = NEVER;
+  }
+}
+
 /** Sends the segment at SND.UNA again (fast retransmit, partial acknowledgement). */
 function retransmitFirst(s: SessionState, now: Instant, sink: PacketSink): void {
   s.retransmitDue = false;
@@ -83,6 +114,7 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
   const { store } = s.context;
   const { queue } = s;
   while (queue.cursor !== NONE) {
+    if (seqBefore(s.sndNxt, s.sndMax) && leapOverSacked(s)) continue;
     const row = queue.cursor;
     const skip = seqDiff(s.sndNxt, store.seq(row));
     if (skip < 0) return; // A hole: the capture has not brought what comes before.
@@ -93,7 +125,8 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
       if (store.length(row) > 0) s.context.counters.held++;
       return;
     }
-    const remaining = store.length(row) - skip;
+    let remaining = store.length(row) - skip;
+    if (!isNew && s.sacked !== null) remaining = Math.min(remaining, untilSacked(s, s.sndNxt));
     const length = remaining === 0 ? 0 : sendable(s, now, remaining);
     if (length < 0) return;
     if (isNew && hasAck) noteReleased(s, store.ack(row), now);
@@ -110,7 +143,11 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
 /** Octets of `remaining` that may be sent now; −1 when none. Arms the zero-window probe when only the window is to blame. */
 function sendable(s: SessionState, now: Instant, remaining: number): number {
   const inFlight = seqDiff(s.sndNxt, s.sndUna);
-  const room = Math.min(s.sndWnd, s.congestion.cwnd) - inFlight;
+  const { congestion } = s;
+  const limit = s.sackPermitted
+    ? congestion.cwnd
+    : congestion.cwnd + congestion.limitedTransmit(s.mss);
+  const room = Math.min(s.sndWnd - inFlight, limit - pipe(s));
   const length = Math.min(remaining, s.mss, room);
   if (length <= 0) {
     if (inFlight === 0 && s.rtxAt === NEVER) s.rtxAt = addTime(now, s.rtt.rto);
@@ -181,7 +218,8 @@ function emit(
   const isV4 = ends.target.family === 4;
   const ipLength = isV4 ? IPV4_HEADER_LENGTH : IPV6_HEADER_LENGTH;
   const isSyn = (flags & SYN) !== 0;
-  const optionsLength = isSyn ? synOptionsLength(s) : s.timestamps ? TIMESTAMPS_LENGTH : 0;
+  const blocks = flags === ACK && length === 0 ? sackBlocks(s) : 0;
+  const optionsLength = isSyn ? synOptionsLength(s) : optionsOf(s, blocks);
   const headerLength = TCP_HEADER_LENGTH + optionsLength;
   writeIpHeader(s, sink, at, headerLength + length);
   const tcpAt = at + ipLength;
@@ -199,11 +237,36 @@ function emit(
     headerLength,
   );
   if (isSyn) writeSynOptions(s, memory, tcpAt + TCP_HEADER_LENGTH, now);
-  else if (s.timestamps) {
-    writeTimestamps(memory, tcpAt + TCP_HEADER_LENGTH, clockOf(s, now), s.tsRecent);
-  }
+  else if (optionsLength > 0) writeOptions(s, memory, tcpAt + TCP_HEADER_LENGTH, now, blocks);
   emitPayload(s, sink, at, ipLength, headerLength, flags, row, skip, length);
   noteSent(s, flags, length);
+}
+
+/** SACK blocks for an acknowledgement of ours: as many as there are and fit (RFC 2018 §4). */
+function sackBlocks(s: SessionState): number {
+  if (!s.sackPermitted || s.ranges === null) return 0;
+  return Math.min(s.ranges.count, s.timestamps ? MAX_SACK_BLOCKS - 1 : MAX_SACK_BLOCKS);
+}
+
+const optionsOf = (s: SessionState, blocks: number): number =>
+  (s.timestamps ? TIMESTAMPS_LENGTH : 0) + (blocks > 0 ? 4 + 8 * blocks : 0);
+
+/** Timestamps and `blocks` SACK blocks, the range that grew last in front. */
+function writeOptions(
+  s: SessionState,
+  memory: Memory,
+  offset: number,
+  now: Instant,
+  blocks: number,
+): void {
+  let at = offset;
+  if (s.timestamps) at = writeTimestamps(memory, at, clockOf(s, now), s.tsRecent);
+  const { ranges } = s;
+  if (blocks === 0 || ranges === null) return;
+  at = writeSackHead(memory, at, blocks);
+  for (let i = 0, r = ranges.latest(-1); i < blocks; i++, r = ranges.latest(r)) {
+    at = writeSackBlock(memory, at, ranges.left(r), ranges.right(r));
+  }
 }
 
 function writeIpHeader(s: SessionState, sink: PacketSink, at: number, segmentLength: number): void {
@@ -277,6 +340,8 @@ function noteSent(s: SessionState, flags: number, length: number): void {
   if ((flags & FIN) !== 0) counters.sentFin++;
   if ((flags & RST) !== 0) counters.sentRst++;
   if ((flags & ACK) !== 0 && s.phase !== Phase.closed) {
+    // Data carries no SACK blocks: where there is something to say of holes, a segment of its own says it.
+    if (length > 0 && s.ackDue && s.sackPermitted && s.ranges !== null) return;
     s.ackDue = false;
     s.ackAt = NEVER;
     s.unacknowledged = 0;

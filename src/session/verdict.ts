@@ -22,9 +22,9 @@ export const Verdict = {
   unmatched: 8,
   /** Not among the connections that -r copies. */
   notSampled: 9,
-  /** Of a connection whose beginning was not captured, and nothing in it begins a copy. */
+  /** Of a connection whose beginning was not captured, and without payload. */
   stray: 10,
-  /** Of a connection whose copy has ended. */
+  /** Of a connection whose copy has ended; nothing in it that the copy had missed. */
   afterEnd: 11,
   /** A limit was met. */
   overLimit: 12,
@@ -34,6 +34,10 @@ export const Verdict = {
   loopback: 14,
   /** Its sequence number is nowhere near what the client can send. */
   outOfWindow: 15,
+  /** Payload of a connection whose beginning was not captured, which -O leaves alone. */
+  strayData: 16,
+  /** Payload that came after its copy had ended and could not begin another: lost to the target. */
+  lostData: 17,
 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
@@ -55,4 +59,6 @@ export const VERDICT_NAMES: readonly string[] = [
   'copy address in use',
   'loopback rule',
   'sequence number out of window',
+  'data not copied (-O)',
+  'data lost: copy has ended',
 ];
