@@ -18,12 +18,8 @@ import { Admission, type AdmissionConfig } from './admission.ts';
 import { type Copy, ReadyList } from './copy.ts';
 import { CopyTable } from './copy-table.ts';
 import { Ledger } from './ledger.ts';
+import { parseResponse } from './response-header.ts';
 import { TransferTable } from './transfers.ts';
-
-/** Octets at most that the header of a response takes: the message of protocol version 6. */
-const HEADER_LENGTH = 64;
-/** What an IPv4 total length can say; the header alone has come, so nothing shorter would be right. */
-const MAX_PACKET = 0xffff;
 
 export interface ReplayerConfig extends AdmissionConfig {
   readonly session: SessionConfig;
@@ -67,11 +63,10 @@ export class Replayer {
     else this.ledger.countVerdict(this.#judge(now, view, packet.checksum));
   }
 
-  /** The IP and TCP header of a target's segment, `HEADER_LENGTH` octets at `offset`, zero padded. */
+  /** The IP and TCP header of a target's segment, 64 octets at `offset`, zero padded. */
   handleTargetHeader(now: Instant, memory: Memory, offset: number): void {
     const view = this.#view;
-    const error = view.parse(memory, offset, HEADER_LENGTH, MAX_PACKET);
-    if (error !== PacketError.none && error !== PacketError.cutByCapture) {
+    if (!parseResponse(view, memory, offset)) {
       this.ledger.malformedResponses++;
       return;
     }

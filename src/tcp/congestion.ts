@@ -7,7 +7,7 @@ const initialWindow = (mss: number): number => Math.min(10 * mss, Math.max(2 * m
 export const DUP_ACK_THRESHOLD = 3;
 
 /**
- * NewReno congestion control (RFC 5681, RFC 6582) of one connection, in octets. It exists so that a copy does not burst a
+ * NewReno congestion control (RFC 5681, RFC 6582; RFC 6675 where the target sends SACK blocks) of one connection, in octets. It exists so that a copy does not burst a
  * captured backlog into a queue that the real client never filled.
  */
 export class Congestion {
@@ -34,11 +34,12 @@ export class Congestion {
   }
 
   /** `acked` octets newly acknowledged up to `ack`. Returns whether this is a partial acknowledgement: the next hole is lost too. */
-  onAck(acked: number, ack: Seq, mss: number): boolean {
+  onAck(acked: number, ack: Seq, mss: number, usesSack: boolean): boolean {
     this.dupAcks = 0;
     if (this.#afterTimeout && !seqBefore(ack, this.#recover)) this.#afterTimeout = false;
     if (this.inRecovery) {
       if (seqBefore(ack, this.#recover)) {
+        if (usesSack) return true; // RFC 6675 §5, step B: the pipe says what may be sent, the window stays.
         // RFC 6582 §3.2 step 3, partial acknowledgement: deflate by what left the network, keep one segment of room.
         this.cwnd = Math.max(mss, this.cwnd - acked + mss);
         return true;
@@ -61,11 +62,32 @@ export class Congestion {
       return false;
     }
     if (this.dupAcks !== DUP_ACK_THRESHOLD) return false;
-    this.#ssthresh = Math.max(Math.floor(flight / 2), 2 * mss);
-    this.cwnd = this.#ssthresh + DUP_ACK_THRESHOLD * mss;
-    this.#recover = sndNxt;
-    this.inRecovery = true;
+    this.#enterRecovery(flight, sndNxt, mss);
+    this.cwnd += DUP_ACK_THRESHOLD * mss;
     return true;
+  }
+
+  /** Something beyond a hole has been acknowledged selectively. Returns whether holes are to be sent again now (RFC 6675 §5). */
+  onSack(isLost: boolean, flight: number, sndMax: Seq, mss: number): boolean {
+    if (this.#afterTimeout) return false;
+    if (this.inRecovery) return true;
+    this.dupAcks++;
+    if (!isLost && this.dupAcks < DUP_ACK_THRESHOLD) return false;
+    this.#enterRecovery(flight, sndMax, mss);
+    return true;
+  }
+
+  /** Octets beyond `cwnd` that the first two duplicate acknowledgements allow (limited transmit, RFC 3042 §2). */
+  limitedTransmit(mss: number): number {
+    if (this.inRecovery || this.#afterTimeout) return 0;
+    return Math.min(this.dupAcks, DUP_ACK_THRESHOLD - 1) * mss;
+  }
+
+  #enterRecovery(flight: number, recover: Seq, mss: number): void {
+    this.#ssthresh = Math.max(Math.floor(flight / 2), 2 * mss);
+    this.cwnd = this.#ssthresh;
+    this.#recover = recover;
+    this.inRecovery = true;
   }
 
   /** The retransmission timer expired (RFC 5681 §3.1, equation 4, and the loss window of one segment; RFC 6582 §4.1). */

@@ -127,12 +127,13 @@ export class Dialogue extends Harness {
 }
 
 function packetOf(flags: string, line: Line, ends: { from: Endpoint; to: Endpoint }): Packet {
-  const { mss, windowScale, sackPermitted, timestamps } = line;
+  const { mss, windowScale, sack, sackPermitted, timestamps } = line;
   const options: OptionsRecord = {};
   if (mss !== undefined) options.mss = mss;
   if (windowScale !== undefined) options.windowScale = windowScale;
   if (sackPermitted !== undefined) options.sackPermitted = sackPermitted;
   if (timestamps !== undefined) options.timestamps = timestamps;
+  if (sack !== undefined) options.sack = sack;
   const seq = line.seq ?? 0;
   return {
     from: line.from ?? ends.from,
@@ -171,6 +172,7 @@ function differences(p: Packet, flags: string, line: Line): string {
   compare('MSS', p.options.mss, line.mss);
   compare('window scale', p.options.windowScale, line.windowScale);
   compare('SACK permitted', p.options.sackPermitted, line.sackPermitted);
+  compare('SACK blocks', p.options.sack, line.sack);
   compare('timestamps', p.options.timestamps, line.timestamps);
   if (line.data !== undefined) {
     const wanted = payloadOf(line.data, p.seq);

@@ -16,6 +16,8 @@ export interface OptionsRecord {
   sackPermitted?: boolean;
   /** TSval and TSecr, unsigned. */
   timestamps?: readonly [number, number];
+  /** First and one-after-last sequence number of each block, unsigned. */
+  sack?: readonly (readonly [number, number])[];
 }
 
 /** One TCP segment in its packet. Numbers as on the wire, unsigned. */
@@ -87,12 +89,14 @@ const flagLetters = (bits: number): string =>
     .filter((_, i) => (bits & (1 << i)) !== 0)
     .join('');
 
-function optionOctets({ mss, sackPermitted, timestamps, windowScale }: OptionsRecord): number[] {
+function optionOctets(options: OptionsRecord): number[] {
+  const { mss, sack, sackPermitted, timestamps, windowScale } = options;
   const octets: number[] = [];
   if (mss !== undefined) octets.push(2, 4, ...be16(mss));
   if (sackPermitted) octets.push(1, 1, 4, 2);
   if (timestamps) octets.push(1, 1, 8, 10, ...be32(timestamps[0]), ...be32(timestamps[1]));
   if (windowScale !== undefined) octets.push(1, 3, 3, windowScale);
+  if (sack) octets.push(1, 1, 5, 2 + 8 * sack.length, ...sack.flat().flatMap(be32));
   return octets;
 }
 
@@ -210,7 +214,12 @@ function readOptions(octets: Uint8Array): OptionsRecord {
     if (kind === 2) record.mss = read16(octets, at + 2);
     else if (kind === 3) record.windowScale = octets[at + 2] as number;
     else if (kind === 4) record.sackPermitted = true;
-    else if (kind === 8) record.timestamps = [read32(octets, at + 2), read32(octets, at + 6)];
+    else if (kind === 5) {
+      record.sack = Array.from({ length: (size - 2) / 8 }, (_, i) => [
+        read32(octets, at + 2 + 8 * i),
+        read32(octets, at + 6 + 8 * i),
+      ]);
+    } else if (kind === 8) record.timestamps = [read32(octets, at + 2), read32(octets, at + 6)];
     else throw new Error(`TCP option ${kind}`);
     at += size;
   }
@@ -220,11 +229,12 @@ function readOptions(octets: Uint8Array): OptionsRecord {
 /** One line for a transcript: "10.0.0.1:5 > 10.0.0.2:80 PA 1001:1101(100) ack 5001 win 65535". */
 export function describePacket(p: Packet): string {
   const span = p.payload.length > 0 ? `:${p.seq + p.payload.length}(${p.payload.length})` : '';
-  const { mss, windowScale, sackPermitted, timestamps } = p.options;
+  const { mss, windowScale, sack, sackPermitted, timestamps } = p.options;
   const extra = [
     ...(mss === undefined ? [] : [`mss ${mss}`]),
     ...(windowScale === undefined ? [] : [`scale ${windowScale}`]),
     ...(sackPermitted ? ['sack'] : []),
+    ...(sack ? [`sack ${sack.map(([left, right]) => `${left}-${right}`).join(' ')}`] : []),
     ...(timestamps ? [`ts ${timestamps.join('/')}`] : []),
   ].join(' ');
   const ends = `${p.from.address}:${p.from.port} > ${p.to.address}:${p.to.port}`;

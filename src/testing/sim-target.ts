@@ -62,6 +62,9 @@ class TargetConnection {
   /** Ends of application writes, for PSH. */
   readonly pushes: Set<number> = new Set();
   readonly early: Map<number, Packet> = new Map();
+  /** The sequence number of the segment that came early last: its SACK block goes first. */
+  latestEarly = 0;
+  readonly sacks: boolean;
   unread = 0;
   answered = 0;
   isEstablished = false;
@@ -86,7 +89,8 @@ class TargetConnection {
     this.rcvNxt = plus(syn.seq, 1);
     this.iss = iss;
     this.sndUna = this.sndNxt = this.sndMax = iss;
-    const { windowScale, timestamps } = syn.options;
+    const { windowScale, sackPermitted, timestamps } = syn.options;
+    this.sacks = sackPermitted === true && script.options.sackPermitted === true;
     const scales = windowScale !== undefined && script.options.windowScale !== undefined;
     this.peerShift = scales ? (windowScale as number) : 0;
     this.shift = scales ? (script.options.windowScale as number) : 0;
@@ -96,6 +100,23 @@ class TargetConnection {
 
   hasSent(seq: number): boolean {
     return ahead(seq, this.iss) >= 0 && ahead(seq, this.sndMax) <= 0;
+  }
+
+  /** What has come early, as RFC 2018 §4 reports it. */
+  blocks(): (readonly [number, number])[] {
+    const spans = [...this.early.values()]
+      .map((p) => [p.seq, plus(p.seq, p.payload.length + (p.flags.includes('F') ? 1 : 0))] as const)
+      .sort((a, b) => ahead(a[0], b[0]));
+    const blocks: [number, number][] = [];
+    for (const [left, right] of spans) {
+      const last = blocks.at(-1);
+      if (last === undefined || ahead(left, last[1]) > 0) blocks.push([left, right]);
+      else if (ahead(right, last[1]) > 0) last[1] = right;
+    }
+    const first = blocks.findIndex(
+      ([left, right]) => ahead(this.latestEarly, left) >= 0 && ahead(right, this.latestEarly) > 0,
+    );
+    return first < 0 ? blocks : [...blocks.splice(first, 1), ...blocks];
   }
 
   /** Octets of stream and FIN that are ready to be sent. */
@@ -240,6 +261,7 @@ export class SimTarget {
   #handleText(c: TargetConnection, p: Packet): void {
     if (ahead(p.seq, c.rcvNxt) > 0) {
       c.early.set(p.seq, p);
+      c.latestEarly = p.seq;
       this.#acknowledge(c);
       return;
     }
@@ -392,6 +414,10 @@ export class SimTarget {
     const options: OptionsRecord = isSyn ? { ...c.script.options, mss: c.script.mss } : {};
     if (c.tsRecent === undefined) delete options.timestamps;
     else options.timestamps = [Math.floor(this.#now / 1000) >>> 0, c.tsRecent];
+    if (c.sacks && c.early.size > 0)
+      options.sack = c.blocks().slice(0, c.tsRecent === undefined ? 4 : 3);
+    else delete options.sack;
+    if (isSyn && !c.sacks) delete options.sackPermitted;
     if (flags.includes('A')) c.ackPending = false;
     this.#emit(c.script.client, flags, seq, c.rcvNxt, window, options, length);
   }

@@ -60,6 +60,20 @@ class Shown {
     }
   }
 
+  /** Whether every octet of `[left, right)` has been shown. */
+  holds(left: number, right: number): boolean {
+    let at = ((left - this.#next) | 0) > 0 ? left : this.#next;
+    for (let moved = true; moved && ((right - at) | 0) > 0; ) {
+      moved = false;
+      for (const [from, n] of this.#ranges) {
+        if (((from - at) | 0) > 0 || ((from + n - at) | 0) <= 0) continue;
+        at = (from + n) >>> 0;
+        moved = true;
+      }
+    }
+    return (left - this.start) >>> 0 < NEAR && ((right - at) | 0) <= 0;
+  }
+
   allows(ack: number): boolean {
     return (ack - this.start) >>> 0 < NEAR && ((ack - this.#next) | 0) <= 0;
   }
@@ -152,6 +166,12 @@ export class Simulation {
       shown?.some((s) => s.allows(p.ack)) === true,
       `acknowledges ${p.ack}, which never came`,
     );
+    for (const [left, right] of p.options.sack ?? []) {
+      this.harness.require(
+        ((left - p.ack) | 0) > 0 && shown?.some((s) => s.holds(left, right)) === true,
+        `acknowledges ${left} to ${right}, which did not come`,
+      );
+    }
   }
 }
 
@@ -242,13 +262,14 @@ function randomTarget(
   const total = exchanges.reduce((sum, { request }) => sum + request, 0);
   const stamps = random.chance(0.7) ? { timestamps: [0, 0] as const } : {};
   const scale = random.chance(0.7) ? { windowScale: random.int(0, 9) } : {};
+  const sack = random.chance(0.7) ? { sackPermitted: true } : {};
   return {
     client,
     isn,
     greeting,
     answers,
     mss: pick(random, [1460, 536, 8960]),
-    options: { ...stamps, ...scale },
+    options: { ...stamps, ...scale, ...sack },
     buffer: pick(random, [65_535, 8000, 300_000]),
     readPause: pick(random, [0 as Duration, 0 as Duration, millis(2), millis(400)]),
     ackDelay: pick(random, [0 as Duration, millis(40)]),

@@ -66,6 +66,9 @@ export class TcpOptions {
       const size = at + 1 < end ? (bytes[at + 1] as number) : 0;
       if (size < 2 || at + size > end) {
         this.malformed = true;
+        // The original's messages cut long options off: what is there of the blocks is good.
+        if (kind === TcpOption.sack && size <= 34 && (size & 7) === 2)
+          this.#readSack(memory, at, end - at);
         return;
       }
       this.#read(memory, kind, at, size);
@@ -80,11 +83,7 @@ export class TcpOptions {
       this.tsval = view.getInt32(at + 2);
       this.tsecr = view.getInt32(at + 6);
     } else if (kind === TcpOption.sack && size >= 10 && size <= 34 && (size & 7) === 2) {
-      this.sackCount = (size - 2) >>> 3;
-      for (let i = 0; i < this.sackCount; i++) {
-        this.sackLeft[i] = view.getInt32(at + 2 + (i << 3));
-        this.sackRight[i] = view.getInt32(at + 6 + (i << 3));
-      }
+      this.#readSack(memory, at, size);
     } else if (kind === TcpOption.mss && size === 4) {
       this.mss = view.getUint16(at + 2);
     } else if (kind === TcpOption.windowScale && size === 3) {
@@ -94,6 +93,14 @@ export class TcpOptions {
       this.sackPermitted = true;
     } else if (isKnown(kind)) {
       this.malformed = true;
+    }
+  }
+
+  #readSack({ view }: Memory, at: number, size: number): void {
+    this.sackCount = (size - 2) >> 3;
+    for (let i = 0; i < this.sackCount; i++) {
+      this.sackLeft[i] = view.getInt32(at + 2 + (i << 3));
+      this.sackRight[i] = view.getInt32(at + 6 + (i << 3));
     }
   }
 }
@@ -130,4 +137,22 @@ export function writeWindowScale(memory: Memory, offset: number, shift: number):
 export function writeSackPermitted(memory: Memory, offset: number): number {
   memory.view.setInt32(offset, 0x0101_0402);
   return offset + 4;
+}
+
+/** Writes NOP NOP and the head of a SACK option of `blocks` blocks, 4 octets; the blocks follow, 8 octets each (RFC 2018 §3). Returns the offset after it. */
+export function writeSackHead(memory: Memory, offset: number, blocks: number): number {
+  memory.view.setInt32(offset, 0x0101_0502 + (blocks << 3));
+  return offset + 4;
+}
+
+/** Writes one block of a SACK option: `right` is one after its last octet. Returns the offset after it. */
+export function writeSackBlock(
+  memory: Memory,
+  offset: number,
+  left: number,
+  right: number,
+): number {
+  memory.view.setInt32(offset, left);
+  memory.view.setInt32(offset + 4, right);
+  return offset + 8;
 }

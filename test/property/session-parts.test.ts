@@ -2,20 +2,20 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seqAdd, seqDiff, seqOf } from '../../src/base/seq.ts';
 import { SlabPool } from '../../src/base/slab-pool.ts';
-import { ReceiveRanges } from '../../src/tcp/receive-ranges.ts';
+import { RangeSet } from '../../src/tcp/range-set.ts';
 import { SegmentStore } from '../../src/tcp/segment-store.ts';
 import { NONE, SendQueue } from '../../src/tcp/send-queue.ts';
 
 const seed = Number(process.env.PROPERTY_SEED ?? 4711);
 const starts = fc.constantFrom(0, 0x7fff_fff0, 0xffff_fff0, 12_345);
 
-describe('ReceiveRanges', () => {
+describe('RangeSet', () => {
   it('knows what a set of octets knows', () => {
     const pieces = fc.array(fc.tuple(fc.nat(60), fc.integer({ min: 1, max: 20 })), {
       maxLength: 7,
     });
     const property = fc.property(starts, pieces, fc.nat(40), (start, ranges, gap) => {
-      const ours = new ReceiveRanges();
+      const ours = new RangeSet(8);
       const octets = new Set<number>();
       for (const [from, length] of ranges) {
         const left = seqAdd(seqOf(start), from + 1);
