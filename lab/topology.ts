@@ -110,6 +110,15 @@ export class Lab implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  /** Takes a host's network device away and puts a new one in its place. */
+  async replug(host: HostName): Promise<void> {
+    const switchName = this.namespace('switch');
+    await batch([`link del p-${host}`], switchName);
+    await plug(this, host);
+    // The others remember the address of the former device; a host that is started anew would announce itself.
+    for (const other of this.hosts) await batch(['neigh flush all'], this.namespace(other));
+  }
+
   /** Kills what runs on a host (daemons included), then takes its namespace away. */
   async #remove(host: HostName | 'switch'): Promise<void> {
     const name = this.namespace(host);
@@ -143,30 +152,33 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
 }
 
 async function raise(lab: Lab): Promise<void> {
-  const mtu = lab.options.mtu ?? 1500;
   const switchName = lab.namespace('switch');
   const names = [switchName, ...lab.hosts.map((host) => lab.namespace(host))];
   await batch(names.map((name) => `netns add ${name}`));
   await batch(['link set lo up', 'link add br0 type bridge', 'link set br0 up'], switchName);
   await lab.exec('switch', 'sh', ['-c', SWITCH_SETTINGS]);
-  for (const host of lab.hosts) {
-    const name = lab.namespace(host);
-    const own = host.startsWith('target') ? (lab.options.targetMtu ?? mtu) : mtu;
-    await batch(
-      [
-        `link add p-${host} mtu ${own} type veth peer name eth0 mtu ${own} netns ${name}`,
-        `link set p-${host} master br0 up`,
-      ],
-      switchName,
-    );
-    await lab.exec(host, 'sh', ['-c', hostSettings(host, lab.options.offloads ?? true)]);
-    await batch(addressing(lab, host, own >= 1280), name);
-  }
+  for (const host of lab.hosts) await plug(lab, host);
   if (lab.options.offloads === false) {
     const ports = lab.hosts.map((host) => `p-${host}`);
     await lab.exec('switch', 'sh', ['-c', ports.map(offloadsOff).join('\n')]);
   }
   await arrangeLoss(lab);
+}
+
+/** Connects a host to the switch. */
+async function plug(lab: Lab, host: HostName): Promise<void> {
+  const mtu = lab.options.mtu ?? 1500;
+  const own = host.startsWith('target') ? (lab.options.targetMtu ?? mtu) : mtu;
+  const name = lab.namespace(host);
+  await batch(
+    [
+      `link add p-${host} mtu ${own} type veth peer name eth0 mtu ${own} netns ${name}`,
+      `link set p-${host} master br0 up`,
+    ],
+    lab.namespace('switch'),
+  );
+  await lab.exec(host, 'sh', ['-c', hostSettings(host, lab.options.offloads ?? true)]);
+  await batch(addressing(lab, host, own >= 1280), name);
 }
 
 /** A switch forwards frames; where br_netfilter is loaded, the kernel would take each through the IP firewall as well. */

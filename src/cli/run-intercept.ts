@@ -37,6 +37,7 @@ function startIntercept(config: InterceptConfig, log: Log): Running {
     gatherDelay: GATHER_DELAY,
     filter: compileFilter(config.filter, SNAP_LENGTH),
     onError: (error) => log.warn(error.message),
+    onRevived: (name) => log.info(`The interface '${name}' is back, and captured again`),
   });
   const interceptor = new Interceptor(log, randomBytes(4).readInt32LE());
   const openTimer = (callback: () => void) => openWakeTimer(callback);
@@ -56,15 +57,19 @@ function startIntercept(config: InterceptConfig, log: Log): Running {
   });
   interception.start();
   log.info(`Listening for tcpcopy on port ${listener.port}, for responses by: ${config.filter}`);
+  const account = (): string[] => {
+    const { dropped } = source.statistics();
+    return [
+      ...describeCounters(interceptor.counters()),
+      ...(dropped > 0 ? [`lost before capture, the receive buffer was full: ${dropped}`] : []),
+    ];
+  };
   return {
+    account,
     stop: () => {
       listener.close();
       interception.stop();
-      const { dropped } = source.statistics();
-      return [
-        ...describeCounters(interceptor.counters()),
-        ...(dropped > 0 ? [`lost before capture, the receive buffer was full: ${dropped}`] : []),
-      ];
+      return account();
     },
   };
 }

@@ -10,6 +10,8 @@ import { versionLine } from './version.ts';
 
 /** What a program is once it has started. */
 export interface Running {
+  /** The account of the run so far, as lines. */
+  account(): readonly string[];
   /** Ends in order and returns the account of the run. Called once. */
   stop(): readonly string[];
 }
@@ -52,7 +54,13 @@ async function live<Config extends ProcessConfig>(
     for (const warning of config.warnings) log.warn(warning);
     if (pidFile !== undefined) held = writePidFile(pidFile, name);
     const ending = awaitEnd(log);
-    const running = await shell.start(config, log, ending.end);
+    const running = await Promise.race([
+      shell.start(config, log, ending.end),
+      ending.promise.then(() => Promise.reject(new Error('Interrupted before the start was done'))),
+    ]);
+    for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
+      process.on(signal, () => logLines(running.account(), log));
+    }
     if (logFile !== undefined) log.info('ready');
     if (config.daemon) daemonReady();
     else process.stderr.write(`${name}: ready\n`);
@@ -74,7 +82,10 @@ interface Ending {
   readonly end: (status: ExitCode) => void;
 }
 
-/** SIGINT and SIGTERM end in order; a second one ends at once. SIGHUP reopens the log, for log rotation. */
+/**
+ * SIGINT and SIGTERM end in order; a second one ends at once. SIGHUP reopens the log, for log rotation. Node would open its
+ * debugger on SIGUSR1, for every user of the host to enter: that signal must be handled from the first moment.
+ */
 function awaitEnd(log: ProcessLog): Ending {
   let end: (status: ExitCode) => void = () => undefined;
   const promise = new Promise<ExitCode>((resolve) => {
@@ -90,12 +101,17 @@ function awaitEnd(log: ProcessLog): Ending {
     });
   }
   process.on('SIGHUP', () => log.reopen());
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
   // A reader of our output that goes away must not end the copying.
   process.on('SIGPIPE', () => undefined);
   return { promise, end };
 }
 
+function logLines(lines: readonly string[], log: ProcessLog): void {
+  for (const line of lines) log.info(line);
+}
+
 function report(lines: readonly string[], config: ProcessConfig, log: ProcessLog): void {
-  if (config.logFile !== undefined) for (const line of lines) log.info(line);
+  if (config.logFile !== undefined) logLines(lines, log);
   if (!config.daemon) process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -17,6 +17,7 @@ import type { Transfer } from '../replay/transfers.ts';
 import { Copier } from '../runtime/copier.ts';
 import { InterceptLinks } from '../runtime/intercept-links.ts';
 import { describeReplay } from '../runtime/summary.ts';
+import { WATCH_INTERVAL, Watchdog } from '../runtime/watchdog.ts';
 import { formatEndpoint } from '../wire/address.ts';
 import { localAddresses } from './command-line.ts';
 import type { TcpcopyConfig } from './config.ts';
@@ -55,6 +56,7 @@ async function startTcpcopy(
     gatherDelay: GATHER_DELAY,
     filter,
     onError: (error) => log.warn(error.message),
+    onRevived: (name) => log.info(`The interface '${name}' is back, and captured again`),
   });
   const sink = openRawSender({ onTooLong: mtuRefresher(transfers, config, log) });
   const replayer = new Replayer(
@@ -69,18 +71,35 @@ async function startTcpcopy(
   // Last: whoever answers here will be sent registrations from now on.
   const streams = await connectAll(config);
   copier.start(new InterceptLinks(streams, copier));
-  for (const t of transfers) {
-    const from = t.address ? formatEndpoint(t.address, t.port) : `port ${t.port}`;
-    log.info(`Copying ${from} to ${formatEndpoint(t.target, t.targetPort)}`);
-  }
+  sayWhatIsCopied(transfers, log);
+  const account = (): string[] => describeReplay(replayer, source.statistics(), sink.statistics());
+  const watch = keepWatch(
+    new Watchdog(replayer, () => source.statistics(), systemClock.now()),
+    log,
+  );
   return {
+    account,
     stop: () => {
+      clearInterval(watch);
       copier.stop();
-      const lines = describeReplay(replayer, source.statistics(), sink.statistics());
+      const lines = account();
       sink.close();
       return lines;
     },
   };
+}
+
+function sayWhatIsCopied(transfers: readonly Transfer[], log: Log): void {
+  for (const t of transfers) {
+    const from = t.address ? formatEndpoint(t.address, t.port) : `port ${t.port}`;
+    log.info(`Copying ${from} to ${formatEndpoint(t.target, t.targetPort)}`);
+  }
+}
+
+function keepWatch(watchdog: Watchdog, log: Log): NodeJS.Timeout {
+  return setInterval(() => {
+    for (const line of watchdog.look(systemClock.now())) log.warn(line);
+  }, WATCH_INTERVAL / 1000);
 }
 
 /** Version 6 of the control protocol has four octets for an address, so responses over IPv6 could not be asked for. */

@@ -17,7 +17,7 @@ import {
   SOL_SOCKET,
 } from './constants.ts';
 import { EACCES, ENETDOWN, EPERM, NEED_NET_RAW, SystemError } from './errors.ts';
-import { findInterface } from './interfaces.ts';
+import { findInterface, lookUpInterface } from './interfaces.ts';
 import { addressOf, lastErrno, libc } from './libc.ts';
 import { attachFilter, guarded } from './packet-filter.ts';
 import { SOCKADDR_ROOM, writeLink } from './sockaddr.ts';
@@ -74,9 +74,11 @@ export class CaptureSocket {
   ready = true;
   watch: Watch | undefined;
   readonly #memory = Memory.alloc(SOCKADDR_ROOM);
+  #binding: Binding;
 
   constructor(binding: Binding, options: CaptureOptions) {
     this.name = binding.name;
+    this.#binding = binding;
     this.fd = openSocket(AF_PACKET, SOCK_DGRAM, 0, captureFailure('socket(AF_PACKET)'), hintFor);
     try {
       this.#prepare(binding, options);
@@ -109,6 +111,20 @@ export class CaptureSocket {
     const errno = lastErrno();
     if (errno === ENETDOWN) return; // It receives once the interface is up.
     check('bind(AF_PACKET)', errno, binding.name === '' ? '' : ` on '${binding.name}'`);
+  }
+
+  /**
+   * Whether the interface of this name is there and up. A socket follows its interface by number: one that was made anew under
+   * the name has another, and the socket is bound to it here. Throws `SystemError` when the kernel refuses that.
+   */
+  revive(): boolean {
+    const found = lookUpInterface(this.name);
+    if (found === undefined || !found.up) return false;
+    if (found.index !== this.#binding.index) {
+      this.#binding = { ...this.#binding, index: found.index };
+      this.#bind(this.#binding);
+    }
+    return true;
   }
 
   /** struct packet_mreq: interface, type, address length, address. */

@@ -25,16 +25,19 @@ export function interfaceNames(): string[] {
 
 /** The interface called `name`. Throws `SystemError` (ENODEV), which lists the ones there are. */
 export function findInterface(name: string): NetworkInterface {
-  const names = interfaceNames();
-  const found = names.includes(name) ? queryInterface(name) : undefined;
+  const found = lookUpInterface(name);
   if (found !== undefined) return found;
   throw new SystemError({
     call: 'RTM_GETLINK',
     errno: ENODEV,
     doing: `find the network interface '${name}'`,
-    hint: `the interfaces here are ${names.join(', ')}`,
+    hint: `the interfaces here are ${interfaceNames().join(', ')}`,
   });
 }
+
+/** The interface called `name`, if there is one. */
+export const lookUpInterface = (name: string): NetworkInterface | undefined =>
+  interfaceNames().includes(name) ? queryInterface(name) : undefined;
 
 const NETLINK_ROUTE = 0;
 const RTM_NEWLINK = 16;

@@ -25,6 +25,8 @@ export interface PacketSocketOptions extends CaptureOptions {
   readonly gatherDelay?: Duration;
   /** Called with what a socket says of itself, such as that its interface went down. */
   readonly onError?: (error: SystemError) => void;
+  /** Called with the name of an interface that had gone and is captured again. */
+  readonly onRevived?: (name: string) => void;
 }
 
 export interface PacketSocket extends PacketSource, Watchable {
@@ -52,9 +54,16 @@ export function openPacketSource(options: PacketSocketOptions = {}): PacketSocke
   return new PacketSocketSource(sockets, options);
 }
 
+/** How often an interface that went away is looked for. */
+const REVIVAL_MS = 500;
+
 class PacketSocketSource implements PacketSocket {
   readonly #sockets: readonly CaptureSocket[];
   readonly #onError: ((error: SystemError) => void) | undefined;
+  readonly #onRevived: ((name: string) => void) | undefined;
+  /** Sockets whose interface is down or gone. */
+  readonly #dead = new Set<CaptureSocket>();
+  #revival: NodeJS.Timeout | undefined;
   readonly #batch = new ReceiveBatch();
   readonly #counters = Memory.alloc(8);
   #received = 0;
@@ -73,6 +82,7 @@ class PacketSocketSource implements PacketSocket {
   constructor(sockets: readonly CaptureSocket[], options: PacketSocketOptions) {
     this.#sockets = sockets;
     this.#onError = options.onError;
+    this.#onRevived = options.onRevived;
     this.#gather = new Gather(options.gatherDelay ?? micros(0));
   }
 
@@ -171,6 +181,7 @@ class PacketSocketSource implements PacketSocket {
     if (this.#closed) return;
     this.statistics();
     this.#closed = true;
+    clearInterval(this.#revival);
     for (const socket of this.#sockets) socket.close();
   }
 
@@ -185,7 +196,27 @@ class PacketSocketSource implements PacketSocket {
     if (errno === EAGAIN || errno === EINTR) return;
     const where = socket.name === '' ? '' : ` on '${socket.name}'`;
     const hint =
-      errno === ENETDOWN ? 'the interface went down; capture goes on when it is up again' : '';
+      errno === ENETDOWN ? 'the interface is down or gone; capture goes on when it is back' : '';
     this.#onError?.(new SystemError({ ...captureFailure('recvmmsg', where), errno, hint }));
+    if (errno !== ENETDOWN || socket.name === '') return;
+    this.#dead.add(socket);
+    this.#revival ??= setInterval(() => this.#revive(), REVIVAL_MS);
+  }
+
+  #revive(): void {
+    for (const socket of this.#dead) {
+      try {
+        if (!socket.revive()) continue;
+        this.#onRevived?.(socket.name);
+      } catch (error) {
+        if (!(error instanceof SystemError)) throw error;
+        this.#onError?.(error);
+        continue;
+      }
+      this.#dead.delete(socket);
+    }
+    if (this.#dead.size > 0) return;
+    clearInterval(this.#revival);
+    this.#revival = undefined;
   }
 }

@@ -33,6 +33,7 @@ export class Copier implements PacketHandler, LinkEvents {
   #now: Instant;
   #reportedFault = false;
   #held = 0;
+  #routesLost = false;
   readonly #onStranded: () => void;
 
   /** `onStranded` is called when the last connection to an intercept is gone: nothing can be copied any more. */
@@ -77,6 +78,11 @@ export class Copier implements PacketHandler, LinkEvents {
     const { log } = this.#parts;
     log.warn(`Lost a connection to intercept ${peer}: ${reason}; ${left} left`);
     if (left === 0) this.#onStranded();
+    else {
+      // Its routes died with it. Soon, not now: this may come from the midst of registering.
+      this.#routesLost = true;
+      this.#timer.arm(this.#now);
+    }
   }
 
   #handleReadable(): void {
@@ -98,8 +104,12 @@ export class Copier implements PacketHandler, LinkEvents {
   #drain(): void {
     const { replayer, sink, source } = this.#parts;
     if (this.#links === undefined) return;
+    if (this.#routesLost) {
+      this.#routesLost = false;
+      replayer.renewRoutes();
+    }
     replayer.poll(this.#now, this.#links, sink);
-    this.#timer.arm(replayer.pollTimeout());
+    this.#timer.arm(this.#routesLost ? this.#now : replayer.pollTimeout());
     const { held } = replayer.context.counters;
     source.noteWaiting(held !== this.#held);
     this.#held = held;

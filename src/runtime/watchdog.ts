@@ -1,0 +1,96 @@
+import { type Duration, elapsed, type Instant, seconds } from '../base/time.ts';
+import type { CaptureStatistics } from '../ports/packet-source.ts';
+import type { Replayer } from '../replay/replayer.ts';
+import { Outcome } from '../session/outcome.ts';
+
+/** How often the watchdog looks. */
+export const WATCH_INTERVAL: Duration = seconds(10);
+/** The same complaint is not made again sooner. */
+const PATIENCE: Duration = seconds(60);
+
+type Complaint = 'unanswered' | 'refused' | 'lost' | 'silence';
+
+/** Totals at the last look. */
+interface Totals {
+  readonly timedOut: number;
+  readonly refused: number;
+  readonly connected: number;
+  readonly lost: number;
+}
+
+/**
+ * Says in words, while tcpcopy runs, what its counters mean when nothing or too little is copied: the set-up is at fault far
+ * more often than the program, and silence is what users complain of most. Totals in, sentences out.
+ */
+export class Watchdog {
+  readonly #replayer: Replayer;
+  readonly #capture: () => CaptureStatistics;
+  readonly #saidAt = new Map<Complaint, Instant>();
+  readonly #startedAt: Instant;
+  #before: Totals;
+
+  constructor(replayer: Replayer, capture: () => CaptureStatistics, now: Instant) {
+    this.#replayer = replayer;
+    this.#capture = capture;
+    this.#startedAt = now;
+    this.#before = this.#totals();
+  }
+
+  /** What is wrong at `now`, one sentence each; nothing that was said within the last minute. */
+  look(now: Instant): string[] {
+    const before = this.#before;
+    const after = this.#totals();
+    this.#before = after;
+    const lines: string[] = [];
+    const complain = (about: Complaint, isTrue: boolean, text: () => string): void => {
+      const said = this.#saidAt.get(about);
+      if (!isTrue || (said !== undefined && elapsed(said, now) < PATIENCE)) return;
+      this.#saidAt.set(about, now);
+      lines.push(text());
+    };
+    const timedOut = after.timedOut - before.timedOut;
+    complain('unanswered', timedOut > 0, () => describeUnanswered(timedOut, after.connected));
+    const refused = after.refused - before.refused;
+    complain('refused', refused > 0, () => describeRefused(refused, this.#targets()));
+    const lost = after.lost - before.lost;
+    complain('lost', lost > 0, () => describeLost(lost));
+    const silent =
+      this.#replayer.ledger.captured === 0 && elapsed(this.#startedAt, now) >= PATIENCE;
+    if (!this.#saidAt.has('silence')) complain('silence', silent, () => SILENCE);
+    return lines;
+  }
+
+  #totals(): Totals {
+    const { ledger, context } = this.#replayer;
+    return {
+      timedOut: ledger.outcomes[Outcome.handshakeTimeout] as number,
+      refused: ledger.outcomes[Outcome.refused] as number,
+      connected: context.counters.connected,
+      lost: this.#capture().dropped,
+    };
+  }
+
+  #targets(): string {
+    const targets = this.#replayer.transfers.all.map((t) => `${t.target}:${t.targetPort}`);
+    return [...new Set(targets)].join(', ');
+  }
+}
+
+function describeUnanswered(count: number, connected: number): string {
+  const what = `${count} copied connections got no SYN-ACK within 15 s`;
+  if (connected > 0)
+    return `${what}; others did: the target's backlog may be full, or packets are lost`;
+  return (
+    `${what}, and none ever did: responses do not come back. Check on the target that the copies arrive and that its route for ` +
+    "their addresses leads to the assistant server, and there that intercept's -F and -i fit (docs/operating.md, When it does not work)"
+  );
+}
+
+const describeRefused = (count: number, targets: string): string =>
+  `The target refused ${count} connections with RST: does a server listen at ${targets}? If it does, the responses reach a host that is not a black hole`;
+
+const describeLost = (count: number): string =>
+  `${count} packets were lost before capture, because tcpcopy was not given enough CPU time: copies with a gap end after 10 s. Copy fewer connections with -r`;
+
+const SILENCE =
+  'No packet has been captured for a minute: does traffic arrive at the ports of -x on this host and on the interfaces of -i, and does -F let it through?';
