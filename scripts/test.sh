@@ -13,7 +13,10 @@ trap 'exit 143' TERM HUP
 reporters='--reporter=default --reporter=json'
 status=0
 # shellcheck disable=SC2086 # $reporters is two words
-sh scripts/gate.sh $reporters --outputFile.json="$results/unit.json" || status=1
+if ! sh scripts/gate.sh $reporters --outputFile.json="$results/unit.json"; then
+  node scripts/count-tests.js 1 "$results/unit.json"
+  exit 1
+fi
 echo '== lab tests'
 # One file at a time: they share the processors, and the loads in them are paced.
 # shellcheck disable=SC2086

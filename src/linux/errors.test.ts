@@ -17,7 +17,7 @@ describe('SystemError', () => {
 
   it('has a usual hint for what is the same everywhere', () => {
     const error = new SystemError({ call: 'connect', errno: 101, doing: 'connect' });
-    expect(error.message).toContain('there is no route to it; see ip route get');
+    expect(error.message).toContain('this host has no route to it; see ip route');
   });
 
   it('knows numbers without a name', () => {

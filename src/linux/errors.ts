@@ -72,8 +72,9 @@ function usualHint(errno: number): string {
     case EMFILE:
       return 'this process has too many open files; raise the limit with ulimit -n';
     case ENETUNREACH:
+      return 'this host has no route to it; see ip route';
     case EHOSTUNREACH:
-      return 'there is no route to it; see ip route get ADDRESS';
+      return 'the host, or the router on the way to it, does not answer; see ip route and ip neigh';
     default:
       return '';
   }

@@ -39,12 +39,25 @@ export function writePidFile(path: string, program: string): PidFile {
         `Cannot write the pid file '${path}': ${holder} runs with it: stop that one first, or give this one a file of its own with -P`,
       );
     }
-    ftruncateSync(fd);
-    writeSync(fd, `${process.pid}\n`, 0);
+    fill(path, fd);
     return heldPidFile(path, fd, former);
   } catch (error) {
     closeSync(fd);
     throw error;
+  }
+}
+
+/** An empty file of a process that did not start would say nothing; it goes. */
+function fill(path: string, fd: number): void {
+  try {
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid}\n`, 0);
+  } catch (error) {
+    unlinkSync(path);
+    const why = error instanceof Error ? error.message : String(error);
+    throw new PidFileError(
+      `Cannot write the pid file '${path}': ${why}: name a file where there is room, with -P`,
+    );
   }
 }
 

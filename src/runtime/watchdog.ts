@@ -2,6 +2,7 @@ import { type Duration, elapsed, type Instant, seconds } from '../base/time.ts';
 import type { CaptureStatistics } from '../ports/packet-source.ts';
 import type { Replayer } from '../replay/replayer.ts';
 import { Outcome } from '../session/outcome.ts';
+import { formatEndpoint } from '../wire/address.ts';
 
 /** How often the watchdog looks. */
 export const WATCH_INTERVAL: Duration = seconds(10);
@@ -71,7 +72,7 @@ export class Watchdog {
   }
 
   #targets(): string {
-    const targets = this.#replayer.transfers.all.map((t) => `${t.target}:${t.targetPort}`);
+    const targets = this.#replayer.transfers.all.map((t) => formatEndpoint(t.target, t.targetPort));
     return [...new Set(targets)].join(', ');
   }
 }
