@@ -220,7 +220,7 @@ export class SimTarget {
       if (ahead(p.options.timestamps[0], c.tsRecent) >= 0) c.tsRecent = p.options.timestamps[0];
     }
     if (length > 0) this.#handleText(c, p);
-    else if (p.seq === plus(c.rcvNxt, -1)) this.#acknowledge(c); // A probe.
+    else if (ahead(p.seq, c.rcvNxt) < 0) this.#acknowledge(c); // A probe: not acceptable, so answered (RFC 9293 §3.10.7.4).
     this.#pump(c);
   }
 
