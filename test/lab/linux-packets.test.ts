@@ -265,7 +265,9 @@ describe('packet source and raw sender', () => {
     };
     await until(sendAndLook, 'a packet after the pause');
     expect(errors).toHaveLength(2);
-    expect(errors[0]).toMatch(/^Cannot capture packets on 'vb': .*ENETDOWN.*goes on when it is back/);
+    expect(errors[0]).toMatch(
+      /^Cannot capture packets on 'vb': .*ENETDOWN.*goes on when it is back/,
+    );
     sender.close();
     source.close();
   });
