@@ -2,18 +2,11 @@ import type { Memory } from '../base/memory.ts';
 import type { Instant } from '../base/time.ts';
 import type { Log } from '../ports/log.ts';
 import type { PacketSink } from '../ports/packet-sink.ts';
-import type { CapturedPacket, PacketHandler, PacketSource } from '../ports/packet-source.ts';
+import type { CapturedPacket, PacketSource } from '../ports/packet-source.ts';
 import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
 import type { Replayer } from '../replay/replayer.ts';
+import { type BatchHandler, serveBatches } from './batches.ts';
 import type { InterceptLinks, LinkEvents } from './intercept-links.ts';
-
-/** Packets of one system call. */
-const BATCH = 64;
-/**
- * Batches of one wake-up: what has been captured is sent before more is read, and responses and timers get their turn, so a
- * flood of packets delays them by a few milliseconds at most.
- */
-const BATCHES_PER_WAKE_UP = 4;
 
 export interface CopierParts {
   readonly replayer: Replayer;
@@ -26,7 +19,7 @@ export interface CopierParts {
 }
 
 /** The loop of tcpcopy: takes what has happened to the replayer, and what the replayer wants done to the network. */
-export class Copier implements PacketHandler, LinkEvents {
+export class Copier implements BatchHandler, LinkEvents {
   readonly #parts: CopierParts;
   readonly #timer: WakeTimer;
   #links: InterceptLinks | undefined;
@@ -47,7 +40,8 @@ export class Copier implements PacketHandler, LinkEvents {
   /** Begins to copy. */
   start(links: InterceptLinks): void {
     this.#links = links;
-    this.#parts.source.onReadable(() => this.#handleReadable());
+    const { source, clock } = this.#parts;
+    source.onReadable(() => serveBatches(source, clock, this));
   }
 
   /** Resets every open copy at its target and lets go of everything. */
@@ -59,6 +53,14 @@ export class Copier implements PacketHandler, LinkEvents {
     this.#drain();
     this.#timer.close();
     this.#links?.close();
+  }
+
+  beginBatch(now: Instant): void {
+    this.#now = now;
+  }
+
+  endBatch(): void {
+    this.#drain();
   }
 
   handlePacket(packet: CapturedPacket): void {
@@ -82,16 +84,6 @@ export class Copier implements PacketHandler, LinkEvents {
       // Its routes died with it. Soon, not now: this may come from the midst of registering.
       this.#routesLost = true;
       this.#timer.arm(this.#now);
-    }
-  }
-
-  #handleReadable(): void {
-    const { source, clock } = this.#parts;
-    for (let i = 0; i < BATCHES_PER_WAKE_UP; i++) {
-      this.#now = clock.now();
-      const count = source.receive(this, BATCH);
-      if (count > 0) this.#drain();
-      if (count < BATCH) return;
     }
   }
 

@@ -2,13 +2,10 @@ import type { Memory } from '../base/memory.ts';
 import type { Instant } from '../base/time.ts';
 import type { FrameSink, Interceptor } from '../intercept/interceptor.ts';
 import type { Log } from '../ports/log.ts';
-import type { CapturedPacket, PacketHandler, PacketSource } from '../ports/packet-source.ts';
+import type { CapturedPacket, PacketSource } from '../ports/packet-source.ts';
 import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
 import type { ByteStream } from '../ports/stream.ts';
-
-/** As in tcpcopy's loop: bounded, so that control messages get their turn. */
-const BATCH = 64;
-const BATCHES_PER_WAKE_UP = 4;
+import { type BatchHandler, serveBatches } from './batches.ts';
 
 export interface InterceptionParts {
   readonly interceptor: Interceptor;
@@ -19,7 +16,7 @@ export interface InterceptionParts {
 }
 
 /** The loop of intercept. */
-export class Interception implements PacketHandler, FrameSink {
+export class Interception implements BatchHandler, FrameSink {
   readonly #parts: InterceptionParts;
   readonly #timer: WakeTimer;
   readonly #streams = new Map<number, ByteStream>();
@@ -33,7 +30,8 @@ export class Interception implements PacketHandler, FrameSink {
   }
 
   start(): void {
-    this.#parts.source.onReadable(() => this.#handleReadable());
+    const { source, clock } = this.#parts;
+    source.onReadable(() => serveBatches(source, clock, this));
   }
 
   stop(): void {
@@ -55,6 +53,14 @@ export class Interception implements PacketHandler, FrameSink {
       handleData: (memory, length) => this.#handleControlData(connection, memory, length),
       handleClose: (reason) => this.#handleClosed(connection, reason),
     });
+  }
+
+  beginBatch(now: Instant): void {
+    this.#now = now;
+  }
+
+  endBatch(): void {
+    this.#drain();
   }
 
   handlePacket(packet: CapturedPacket): void {
@@ -85,16 +91,6 @@ export class Interception implements PacketHandler, FrameSink {
   #forget(connection: number): void {
     this.#streams.delete(connection);
     this.#parts.interceptor.handleDisconnect(connection);
-  }
-
-  #handleReadable(): void {
-    const { source, clock } = this.#parts;
-    for (let i = 0; i < BATCHES_PER_WAKE_UP; i++) {
-      this.#now = clock.now();
-      const count = source.receive(this, BATCH);
-      if (count > 0) this.#drain();
-      if (count < BATCH) return;
-    }
   }
 
   #handleTimer(): void {
