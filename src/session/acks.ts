@@ -11,6 +11,8 @@ import type { SessionState } from './state.ts';
 
 /** The delayed acknowledgement timer: RFC 9293 §3.8.6.3 allows 500 ms, Linux starts at 40. */
 const DELAYED_ACK = millis(40);
+/** Between two answers to what is not acceptable and carries no data; Linux takes the same. */
+const CHALLENGE_PAUSE = millis(500);
 /** Without an MSS of our own in the SYN, what the target may assume (RFC 9293 §3.7.1). */
 const DEFAULT_MSS = 536;
 /** Out-of-order ranges remembered of the target's octets; what lies beyond more holes than this is sent again. */
@@ -23,17 +25,20 @@ const RANGES = 8;
 export function handleSynchronized(s: SessionState, now: Instant, p: PacketView): void {
   if (!isAcceptable(s, p)) {
     s.context.counters.receivedStale++;
-    if ((p.flags & RST) === 0) s.ackDue = true;
+    if ((p.flags & RST) !== 0) return;
+    // Data that comes again is acknowledged each time: its acknowledgement may have been lost.
+    if (p.payloadLength > 0 || (p.flags & FIN) !== 0) s.ackDue = true;
+    else challenge(s, now);
     return;
   }
   if ((p.flags & RST) !== 0) {
     // Exactly what is expected, or it is challenged (RFC 5961 §3.2).
     if (p.seq === s.rcvNxt) handleTargetReset(s, now);
-    else s.ackDue = true;
+    else challenge(s, now);
     return;
   }
   if ((p.flags & SYN) !== 0 || (p.flags & ACK) === 0) {
-    if ((p.flags & SYN) !== 0) s.ackDue = true; // RFC 5961 §4.2: challenged; without ACK: dropped.
+    if ((p.flags & SYN) !== 0) challenge(s, now); // RFC 5961 §4.2: challenged; without ACK: dropped.
     return;
   }
   noteTimestamp(s, p);
@@ -43,6 +48,13 @@ export function handleSynchronized(s: SessionState, now: Instant, p: PacketView)
   // RFC 9293 §3.10.7.4, seventh and eighth step: nothing can follow a FIN.
   if (hasTargetClosed(s.phase)) s.ackDue = true;
   else handleText(s, now, p);
+}
+
+/** Answers what cannot be right by saying where we are, but not so often that two confused ends keep each other busy (RFC 5961 §7). */
+function challenge(s: SessionState, now: Instant): void {
+  if (now < s.nextChallengeAt) return;
+  s.nextChallengeAt = addTime(now, CHALLENGE_PAUSE);
+  s.ackDue = true;
 }
 
 /** RFC 9293 §3.4 (the four cases), with PAWS in front (RFC 7323 §5.3). */
@@ -74,7 +86,7 @@ function noteTimestamp(s: SessionState, p: PacketView): void {
 /** Whether the segment is to be read on. */
 function handleAck(s: SessionState, now: Instant, p: PacketView): boolean {
   if (seqAfter(p.ack, s.sndMax)) {
-    s.ackDue = true;
+    challenge(s, now);
     return false;
   }
   const advances = seqAfter(p.ack, s.sndUna);
@@ -96,6 +108,7 @@ function handleNewAck(s: SessionState, now: Instant, ack: Seq): void {
     s.timedAt = NEVER;
   }
   s.sndUna = ack;
+  s.progressAt = now;
   if (seqBefore(s.sndNxt, ack)) s.sndNxt = ack; // After a timeout the target may turn out to have had it all.
   s.queue.acknowledge(ack);
   s.queue.advance(s.sndNxt);
@@ -179,6 +192,7 @@ function handleText(s: SessionState, now: Instant, p: PacketView): void {
 function noteFreshData(s: SessionState, now: Instant, p: PacketView, fresh: number): void {
   noteAnswer(s, now);
   s.lastDataAt = now;
+  s.progressAt = now;
   s.lastDataPushed = (p.flags & PSH) !== 0;
   s.unacknowledged += fresh;
   const segment = s.syn.mss > 0 ? s.syn.mss : DEFAULT_MSS;

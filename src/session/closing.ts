@@ -4,7 +4,7 @@ import { NONE } from '../tcp/send-queue.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, RST } from '../wire/tcp.ts';
 import { Outcome } from './outcome.ts';
-import { isSendingOpen, Phase } from './phase.ts';
+import { hasTargetClosed, isSendingOpen, Phase } from './phase.ts';
 import type { SessionState } from './state.ts';
 
 /** A pause of less than this before a reconnection would only meet the reset on its way. */
@@ -113,7 +113,8 @@ function beginsRequest(s: SessionState): boolean {
   const { store } = s.context;
   const row = firstUnsent(s);
   if (row === NONE || store.length(row) === 0 || store.seq(row) !== s.sndMax) return false;
-  return !s.pacedAckKnown || seqAfter(store.ack(row), s.pacedAck);
+  const isFirst = s.sndMax === seqAdd(s.iss, 1);
+  return isFirst || !s.pacedAckKnown || seqAfter(store.ack(row), s.pacedAck);
 }
 
 /**
@@ -122,8 +123,10 @@ function beginsRequest(s: SessionState): boolean {
  */
 function reconnect(s: SessionState, now: Instant): void {
   const { counters } = s.context;
-  if (s.sndUna === seqAdd(s.iss, 1) && s.rcvNxt === seqAdd(s.irs, 1) && s.reconnects > 0) {
-    endSession(s, now, Outcome.resetByTarget, true);
+  const hasClosed = hasTargetClosed(s.phase);
+  const start = seqAdd(s.irs, hasClosed ? 2 : 1);
+  if (s.sndUna === seqAdd(s.iss, 1) && s.rcvNxt === start && s.reconnects > 0) {
+    endSession(s, now, hasClosed ? Outcome.closedByTarget : Outcome.resetByTarget, true);
     return;
   }
   s.reconnects++;

@@ -34,6 +34,7 @@ export function handleClientSegment(
     if (isFirst || s.queue.head === NONE) notePureAck(s, p, checksum);
     return Verdict.acknowledgement;
   }
+  if (s.queue.head === NONE) s.progressAt = now;
   const before = s.queue.end;
   const verdict = store(s, now, p, checksum);
   watchGap(s, now);

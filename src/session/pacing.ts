@@ -114,6 +114,7 @@ export function mayRelease(s: SessionState, ack: Seq, now: Instant): boolean {
 export function noteReleased(s: SessionState, ack: Seq, now: Instant): void {
   s.paceAt = NEVER;
   s.releasedAt = now;
+  s.progressAt = now;
   if (!s.pacedAckKnown) {
     s.pacedAck = ack;
     s.pacedAckKnown = true;

@@ -124,19 +124,22 @@ export class Session extends SessionState {
     else this.#checkSilence(now);
   }
 
-  /** -t and -k: a silent target is given up, sooner when captured data waits for it. */
+  /** -t and -k: a silent target is given up, sooner when captured data waits for it; then what counts is that something moves. */
   #checkSilence(now: Instant): void {
     const { config } = this.context;
     const waits = this.queue.segments > 0;
     const limit = waits
       ? config.sessionTimeout
       : (Math.max(config.sessionTimeout, config.keepAliveTimeout) as Duration);
-    if (elapsed(this.lastTargetAt, now) >= limit) {
+    const since = waits
+      ? this.progressAt
+      : (Math.max(this.lastTargetAt, this.progressAt) as Instant);
+    if (elapsed(since, now) >= limit) {
       endSession(this, now, waits ? Outcome.responseTimeout : Outcome.idleTimeout, true);
     } else {
       // Never further ahead than the shorter limit: data may come to wait meanwhile.
       // Nor so near that rounding makes it now: a timer armed in the present would never end.
-      const left = Math.max(limit - elapsed(this.lastTargetAt, now), MIN_LEFT);
+      const left = Math.max(limit - elapsed(since, now), MIN_LEFT);
       this.lifeAt = addTime(now, Math.min(left, config.sessionTimeout) as Duration);
     }
   }

@@ -181,7 +181,11 @@ export class SessionState implements Scheduled {
   /** Whatever bounds the present phase. */
   lifeAt: Instant = NEVER;
 
+  /** Challenges before this are not answered. */
+  nextChallengeAt: Instant = 0 as Instant;
   lastTargetAt: Instant;
+  /** When something new went out, arrived there or came back last; captured data that begins to wait counts too. */
+  progressAt: Instant;
   reconnects = 0;
   ipId: number;
 
@@ -209,6 +213,7 @@ export class SessionState implements Scheduled {
     this.releasedAt = now;
     this.lastDataAt = now;
     this.lastTargetAt = now;
+    this.progressAt = now;
     this.ipId = ipId;
   }
 
