@@ -151,7 +151,8 @@ function fillHoles(s: SessionState, now: Instant, p: PacketView, end: Seq): Verd
 function storePart(s: SessionState, p: PacketView, from: Seq, until: Seq, end: Seq): number {
   const { pool, store } = s.context;
   const isLast = until === end;
-  const flags = isLast ? keptFlags(p, seqDiff(from, p.seq)) : 0;
+  const kept = keptFlags(p, seqDiff(from, p.seq));
+  const flags = isLast ? kept : kept & ~(FIN | PSH);
   const length = seqDiff(until, from) - (flags & FIN);
   let handle = NONE;
   let sum = 0;

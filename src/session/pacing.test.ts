@@ -55,6 +55,32 @@ describe('pacing', () => {
     d.expect('PA', { seq: 1101, ack: 9201, data: 50 });
   });
 
+  dialogue('a response with a hole in it, or without an end, is not over', (d) => {
+    outstanding(d, 20);
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.target('A', { seq: 9001, ack: 1101, data: 100 });
+    d.target('PA', { seq: 9201, ack: 1101, data: 50 });
+    d.expect('A', { ack: 9101 });
+    d.silence(seconds(3));
+    d.target('A', { seq: 9101, ack: 1101, data: 100 });
+    d.expect('A', { ack: 9251 });
+    d.target('A', { seq: 9251, ack: 1101, data: 10 });
+    d.advance(millis(50));
+    d.expect('A', { ack: 9261 });
+    d.silence(millis(900));
+    d.advance(millis(50));
+    d.expect('PA', { seq: 1101, data: 50 });
+  });
+
+  dialogue('what fills a hole of the capture waits for the answer as all does', (d) => {
+    outstanding(d, 1);
+    d.client('A', { seq: 1151, ack: 5301, data: 10 });
+    d.client('PA', { seq: 1101, ack: 5301, data: 100 });
+    d.silence(millis(100));
+    d.target('PA', { seq: 9001, ack: 1101, data: 300 });
+    expect(d.takeSent().map((p) => p.seq)).toEqual([1101, 1151, 1161]);
+  });
+
   dialogue(
     'row 68: with -W nothing is held',
     (d) => {

@@ -20,7 +20,8 @@ import type { SessionState } from './state.ts';
  *
  *   - n octets have come from the target since the corresponding point, the last of them at the end of what the target wrote
  *     (PSH), or exactly n: the response is complete;
- *   - or something has come, less or more than online, and the target has then been silent for a while;
+ *   - or something has come, less or more than online, and the target has then been silent for a while: a longer one where
+ *     it did not push what came last, since then there is more, and was perhaps lost;
  *   - or nothing has come since the last piece left, which the target has acknowledged, and its patience is over. Perhaps the
  *     online server spoke unasked, or the answer was longer there, and the target waits for us as we wait for it. A target
  *     that has begun with the answer is waited for a few seconds; one that has not answered at all may merely be slow, and
@@ -62,7 +63,8 @@ const isLan = (s: SessionState): boolean => s.clientRtt <= LAN_RTT;
 function silence(s: SessionState): Duration {
   const halvings = Math.min(s.shortResponses, MAX_HALVINGS);
   const shortest = MIN_SILENCE / 2 ** halvings;
-  return (isLan(s) ? shortest : Math.max(shortest, s.clientRtt * 1.5)) as Duration;
+  const wait = isLan(s) ? shortest : Math.max(shortest, s.clientRtt * 1.5);
+  return (s.lastDataPushed ? wait : Math.max(wait, MIN_PATIENCE)) as Duration;
 }
 
 /** Whether the target has answered `advance` octets, as much as the client had seen. */
@@ -97,7 +99,8 @@ export function mayRelease(s: SessionState, ack: Seq, now: Instant): boolean {
   if (hasTargetClosed(s.phase)) return true;
   const answered = isAnswered(s, seqDiff(ack, s.pacedAck));
   const isSilent = s.rcvNxt === s.rcvAtSend;
-  if (isSilent && !answered && s.flight > 0) return false;
+  // A hole in what came is certain to be filled: the answer is not over.
+  if (!answered && (s.ranges !== null || (isSilent && s.flight > 0))) return false;
   const wait = answered ? (isLan(s) ? 0 : s.clientRtt) : silence(s);
   let at = addTime(s.lastDataAt, wait as Duration);
   if (isSilent && answered) at = Math.max(at, addTime(s.releasedAt, CROSSING_PAUSE)) as Instant;
@@ -125,7 +128,9 @@ export function noteReleased(s: SessionState, ack: Seq, now: Instant): void {
       s.pacedRcv = seqAdd(s.pacedRcv, advance);
       s.shortResponses = 0;
     } else {
-      if (s.rcvNxt === s.rcvAtSend) s.context.counters.releasedUnanswered++;
+      const { config, counters } = s.context;
+      const isSilent = s.rcvNxt === s.rcvAtSend && !hasTargetClosed(s.phase);
+      if (isSilent && config.holdRequests) counters.releasedUnanswered++;
       s.pacedRcv = s.rcvNxt;
       s.shortResponses++;
     }

@@ -14,6 +14,8 @@ export interface Exchange {
   readonly think: Duration;
   /** The next request does not wait for this one's response. */
   readonly pipelined: boolean;
+  /** Octets that the online server says unasked, after the response. The target never does. */
+  readonly pushed?: number;
 }
 
 export type ClientEnd = 'fin' | 'reset' | 'none';
@@ -101,6 +103,7 @@ export class OnlineClient {
       this.#receive(at, owed);
       owed = 0;
       at = addTime(at, exchange.think);
+      if (exchange.pushed) this.#receive(at, exchange.pushed);
     }
     this.#end(addTime(at, rtt));
   }

@@ -34,6 +34,8 @@ export interface TargetScript {
   readonly readPause: Duration;
   readonly ackDelay: Duration;
   readonly manners: 'polite' | 'closesFirst' | 'resets' | 'refuses' | 'mute';
+  /** No request may come before the answer to the one before it was written. */
+  readonly takesTurns?: boolean;
   /** Offset at which an ill-mannered target does it. */
   readonly badAt: number;
 }
@@ -67,6 +69,7 @@ class TargetConnection {
   readonly sacks: boolean;
   unread = 0;
   answered = 0;
+  answersWritten = 0;
   isEstablished = false;
   peerFin = false;
   finWritten = false;
@@ -316,6 +319,10 @@ export class SimTarget {
       c.isGone = true;
       return;
     }
+    const { after } = script.answers[c.answersWritten] ?? { after: offset };
+    if (script.takesTurns && offset > after) {
+      throw new Violation(`request ${c.answersWritten + 2} overtakes the answer to the one before`);
+    }
     const first = ahead(c.irs, script.isn >>> 0);
     for (; c.answered < script.answers.length; c.answered++) {
       const answer = script.answers[c.answered] as TargetScript['answers'][number];
@@ -331,6 +338,7 @@ export class SimTarget {
 
   #answer(c: TargetConnection, octets: number): void {
     this.#write(c, octets);
+    c.answersWritten++;
     this.#pump(c);
   }
 

@@ -200,9 +200,10 @@ export function randomWorld(seed: number, { isKind }: WorldKind): World {
     corrupt: corrupts ? pick(random, [0, 0.02]) : 0,
   });
   const holdRequests = random.chance(0.8);
+  const kind: PairKind = { isKind, holdRequests };
   return {
     seed,
-    pairs: Array.from({ length: random.int(1, 4) }, (_, i) => randomPair(random, i, isKind)),
+    pairs: Array.from({ length: random.int(1, 4) }, (_, i) => randomPair(random, i, kind)),
     capture: {
       loss: isKind ? 0 : pick(random, [0, 0, 0.02]),
       late: pick(random, [0, 0.05]),
@@ -216,18 +217,24 @@ export function randomWorld(seed: number, { isKind }: WorldKind): World {
   };
 }
 
-function randomPair(random: Random, index: number, isKind: boolean): Pair {
+interface PairKind extends WorldKind {
+  readonly holdRequests: boolean;
+}
+
+function randomPair(random: Random, index: number, { isKind, holdRequests }: PairKind): Pair {
   const client = { address: '10.1.2.3', port: 20_000 + index };
   const isn = pick(random, [random.uint32(), 0xffff_ffff - random.int(0, 5000), 0x7fff_ff00]);
   const stamps = random.chance(0.5) ? { timestamps: [random.uint32(), 0] as const } : {};
   const scale = random.chance(0.5) ? { windowScale: random.int(0, 9) } : {};
   const pipelines = random.chance(0.2);
+  const pushes = random.chance(0.15);
   const exchanges = Array.from({ length: random.int(0, 12) }, () => ({
     request: someSize(random, 60_000),
     response: someSize(random, 40_000),
     serverTime: pick(random, [micros(100), millis(5)]),
     think: pick(random, [micros(0), millis(3), millis(200)]),
     pipelined: pipelines && random.chance(0.5),
+    pushed: pushes && random.chance(0.3) ? random.int(1, 200) : 0,
   }));
   const greeting = random.chance(0.15) ? random.int(1, 200) : 0;
   const factor = pick(random, [1, 1, 1, 0.5, 1.3]);
@@ -250,7 +257,8 @@ function randomPair(random: Random, index: number, isKind: boolean): Pair {
     end: isKind ? 'fin' : pick(random, ['fin', 'fin', 'reset', 'none'] as const),
     startAt: random.int(0, 20_000) as Instant,
   };
-  return { online, target: randomTarget(random, online, answers, isKind) };
+  const takesTurns = isKind && holdRequests && !pipelines && !pushes && factor >= 1;
+  return { online, target: { ...randomTarget(random, online, answers, isKind), takesTurns } };
 }
 
 function randomTarget(

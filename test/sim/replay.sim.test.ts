@@ -44,7 +44,12 @@ describe('simulated worlds', () => {
           if (received !== total)
             throw new Error(`${received} of ${total} octets; ${story}${harness.transcript}`);
         }
-        const { ledger } = simulation.replayer;
+        const { context, ledger } = simulation.replayer;
+        const isPushed = clients.some(({ script }) => script.exchanges.some((e) => e.pushed));
+        // Whatever the target answers, nobody's patience is tried unless the online server spoke unasked.
+        if (!isPushed && context.counters.releasedUnanswered > 0) {
+          throw new Error(`seed ${seed}: a request left unanswered\n${harness.transcript}`);
+        }
         if (ledger.outcomes[Outcome.completed] !== clients.length) {
           throw new Error(`seed ${seed}: ${outcomes(simulation)}\n${harness.transcript}`);
         }
