@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes a fresh checkout ready: system packages, npm packages, build. Says nothing and does nothing
-# where nothing is missing. Use: sh scripts/setup.sh [demo|test]
-#   demo  what `npm run demo` and `npm run bench` need
+# where nothing is missing. Use: sh scripts/setup.sh [demo|bench|test]
+#   demo  what `npm run demo` needs
+#   bench also tcpdump
 #   test  also the real servers and tools that the tests in the lab run against
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,11 +24,13 @@ if [ "$major" -lt 20 ] || { [ "$major" -eq 20 ] && [ "$minor" -lt 19 ]; }; then
 fi
 
 # --- System packages: "probe package" pairs; a probe is a command, or a library of the loader.
+hosts='ip:iproute2 unshare:util-linux mount:mount lib/libpcap.so:libpcap0.8'
 case "$profile" in
-  demo) wanted='ip:iproute2 unshare:util-linux mount:mount' ;;
-  test) wanted='ip:iproute2 unshare:util-linux mount:mount nft:nftables ethtool:ethtool curl:curl
-    redis-server:redis-server redis-benchmark:redis-tools lib/libpcap.so:libpcap0.8' ;;
-  *) fail "profile $profile is not known; use demo or test" ;;
+  demo) wanted="$hosts" ;;
+  bench) wanted="$hosts tcpdump:tcpdump" ;;
+  test) wanted="$hosts nft:nftables ethtool:ethtool curl:curl redis-server:redis-server
+    redis-benchmark:redis-tools" ;;
+  *) fail "profile $profile is not known; use demo, bench or test" ;;
 esac
 
 present() {

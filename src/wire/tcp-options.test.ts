@@ -108,6 +108,15 @@ describe('TcpOptions', () => {
     expect(parse(sackOption(five))).toMatchObject({ sackCount: 0, malformed: true });
   });
 
+  it('reads what is there of SACK blocks that were cut off', () => {
+    const three = [1, 2, 3].map((i) => [i * 100, i * 100 + 50] as const);
+    const cut = sackOption(three).slice(0, 4 + 8 + 5);
+    const options = parse(cut);
+    expect(options).toMatchObject({ sackCount: 1, malformed: true });
+    expect([options.sackLeft[0], options.sackRight[0]]).toEqual([100, 150]);
+    expect(parse(sackOption(three).slice(0, 4))).toMatchObject({ sackCount: 0, malformed: true });
+  });
+
   it('forgets the last segment', () => {
     const options = new TcpOptions();
     options.parse(memoryOf([...SYN_OPTIONS, 8, 1]), 0, SYN_OPTIONS.length + 2);

@@ -30,6 +30,54 @@ describe('RangeSet', () => {
     });
     fc.assert(property, { seed, numRuns: 3000 });
   });
+
+  it('counts, finds and names them as the set of octets would', () => {
+    const pieces = fc.array(fc.tuple(fc.nat(60), fc.integer({ min: 1, max: 9 })), {
+      maxLength: 12,
+    });
+    const probe = fc.tuple(fc.nat(70), fc.nat(70));
+    const property = fc.property(starts, pieces, probe, (start, ranges, [a, b]) => {
+      const ours = new RangeSet(64);
+      const octets = new Set<number>();
+      const at = (offset: number) => seqAdd(seqOf(start), offset);
+      for (const [from, length] of ranges) {
+        const fresh = Array.from({ length }, (_, i) => from + i).filter((o) => !octets.has(o));
+        expect(ours.add(at(from), at(from + length))).toBe(fresh.length > 0);
+        for (const octet of fresh) octets.add(octet);
+        // The range named first is the one that has just grown.
+        const first = ours.latest(-1);
+        expect(seqDiff(ours.left(first), at(from))).toBeLessThanOrEqual(0);
+        expect(seqDiff(ours.right(first), at(from + length))).toBeGreaterThanOrEqual(0);
+      }
+      const [low, high] = [Math.min(a, b), Math.max(a, b)];
+      const inside = [...octets].filter((o) => o >= low && o < high);
+      expect(ours.octets(at(low), at(high))).toBe(inside.length);
+      const index = ours.indexOf(at(a));
+      expect(index >= 0).toBe(octets.has(a));
+      if (index >= 0) {
+        expect(seqDiff(ours.left(index), at(a))).toBeLessThanOrEqual(0);
+        expect(seqDiff(ours.right(index), at(a))).toBeGreaterThan(0);
+      }
+      const lefts = [...octets].filter((o) => !octets.has(o - 1) && o > low && o < high);
+      expect(seqDiff(ours.nextLeft(at(low), at(high)), seqOf(start))).toBe(
+        Math.min(high, ...lefts),
+      );
+      const named: number[] = [];
+      for (let r = ours.latest(-1); r >= 0; r = ours.latest(r)) named.push(r);
+      expect(named.toSorted((x, y) => x - y)).toEqual(
+        Array.from({ length: ours.count }, (_, i) => i),
+      );
+    });
+    fc.assert(property, { seed, numRuns: 3000 });
+  });
+
+  it('forgets the furthest when it is full', () => {
+    const ours = new RangeSet(3);
+    for (const left of [50, 10, 30, 70, 5]) ours.add(seqOf(left), seqOf(left + 2));
+    expect([0, 1, 2].map((i) => ours.left(i))).toEqual([5, 10, 30]);
+    expect(ours.count).toBe(3);
+    expect(ours.add(seqOf(90), seqOf(91))).toBe(false);
+  });
 });
 
 describe('SendQueue', () => {
