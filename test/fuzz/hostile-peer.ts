@@ -162,7 +162,23 @@ export class HostilePeer implements PacketSink, CapturedPacket {
       memory.view.setInt32(40, 0x0101_080a);
       memory.view.setInt32(44, random.chance(0.9) ? random.int(0, 1000) : random.uint32());
     }
+    this.#writeSack(random, options, ack, flags);
     this.length = this.wireLength = headers + payload;
+  }
+
+  /** SACK-permitted in most SYNs, and elsewhere blocks of what was sent and what was not. */
+  #writeSack(random: Random, options: number, ack: number, flags: number): void {
+    const { view } = this.memory;
+    if ((flags & 2) !== 0) {
+      if (options >= 4 && random.chance(0.7)) view.setInt32(40, 0x0101_0402);
+    } else if (options >= 20 && random.chance(0.5)) {
+      view.setInt32(40, 0x0101_0512);
+      for (let at = 44; at < 60; at += 8) {
+        const left = ack + this.#near(random);
+        view.setInt32(at, left);
+        view.setInt32(at + 4, left + this.#near(random));
+      }
+    }
   }
 
   #spoil(random: Random): void {
