@@ -205,7 +205,7 @@ export function randomWorld(seed: number, { isKind }: WorldKind): World {
     seed,
     pairs: Array.from({ length: random.int(1, 4) }, (_, i) => randomPair(random, i, kind)),
     capture: {
-      loss: isKind ? 0 : pick(random, [0, 0, 0.02]),
+      loss: isKind ? 0 : pick(random, [0, 0, 0.01, 0.05, 0.2]),
       late: pick(random, [0, 0.05]),
       again: pick(random, [0, 0.1]),
     },
