@@ -10,13 +10,15 @@ import { continueElsewhere, endSession } from './closing.ts';
 import { Outcome } from './outcome.ts';
 import { Phase } from './phase.ts';
 import { isIntact, isSound } from './soundness.ts';
-import type { SessionState } from './state.ts';
+import { CROSSING, type SessionState } from './state.ts';
 import { Verdict } from './verdict.ts';
 
 /** Payload octets of the largest piece; longer segments (BIG TCP) become several. */
 const MAX_PIECE = 65_536;
 /** Captured data further ahead than any window reaches belongs to no connection we know. */
 const MAX_JUMP = 1 << 24;
+/** Of a round trip: the clocks of captures are not exact. */
+const CROSSING_PART = 0.9;
 /** What seems to be a longer round trip is a third segment that the capture missed, and the client's pause after it. */
 const MAX_RTT = seconds(1);
 
@@ -35,6 +37,9 @@ export function handleClientSegment(
     return Verdict.acknowledgement;
   }
   if (s.queue.head === NONE) s.progressAt = now;
+  // What the client saw since its last piece cannot answer that one, if less than a round trip lies between.
+  s.isCrossing = !isFirst && elapsed(s.lastPieceAt, p.seenAt) < s.clientRtt * CROSSING_PART;
+  s.lastPieceAt = p.seenAt;
   const before = s.queue.end;
   const verdict = store(s, now, p, checksum);
   watchGap(s, now);
@@ -112,7 +117,9 @@ function storeInOrder(
     if (handle !== NONE) pool.give(handle);
     return Verdict.badChecksum;
   }
-  s.queue.append(s.context.store.take(p.seq, p.payloadLength, keptFlags(p, 0), p.ack, handle, sum));
+  s.queue.append(
+    s.context.store.take(p.seq, p.payloadLength, keptFlags(s, p, 0), p.ack, handle, sum),
+  );
   if ((p.flags & FIN) !== 0) s.finCaptured = true;
   return p.payloadLength > 0 ? Verdict.data : Verdict.fin;
 }
@@ -151,7 +158,7 @@ function fillHoles(s: SessionState, now: Instant, p: PacketView, end: Seq): Verd
 function storePart(s: SessionState, p: PacketView, from: Seq, until: Seq, end: Seq): number {
   const { pool, store } = s.context;
   const isLast = until === end;
-  const kept = keptFlags(p, seqDiff(from, p.seq));
+  const kept = keptFlags(s, p, seqDiff(from, p.seq));
   const flags = isLast ? kept : kept & ~(FIN | PSH);
   const length = seqDiff(until, from) - (flags & FIN);
   let handle = NONE;
@@ -166,11 +173,11 @@ function storePart(s: SessionState, p: PacketView, from: Seq, until: Seq, end: S
   return store.take(from, length, flags, p.ack, handle, sum);
 }
 
-/** FIN, PSH and ACK as captured; an urgent pointer, counted from octet `skip` of the segment on, goes into the upper half. */
-function keptFlags(p: PacketView, skip: number): number {
+/** FIN, PSH and ACK as captured, and `CROSSING`; an urgent pointer, counted from octet `skip` of the segment on, goes into the upper half. */
+function keptFlags(s: SessionState, p: PacketView, skip: number): number {
   const pointer = p.urgentPointer - skip;
   const urgent = (p.flags & URG) !== 0 && pointer > 0 ? URG | (pointer << 16) : 0;
-  return (p.flags & (FIN | PSH | ACK)) | urgent;
+  return (p.flags & (FIN | PSH | ACK)) | (s.isCrossing ? CROSSING : 0) | urgent;
 }
 
 function outOfMemory(s: SessionState, now: Instant): Verdict {

@@ -163,13 +163,32 @@ describe('pacing', () => {
     expect(d.replayer.context.counters.releasedUnanswered).toBe(0);
   });
 
+  dialogue('nor are they where the answers are longer than online', (d) => {
+    outstanding(d, 1);
+    d.target('A', { seq: 9001, ack: 1101 });
+    d.advance(millis(2));
+    let [seq, ack, rcv] = [1101, 5301, 9001];
+    for (let i = 0; i < 3; i++) {
+      d.client('PA', { seq, ack, data: 50 });
+      d.silence(seconds(10));
+      d.target('PA', { seq: rcv, ack: seq, data: 700 });
+      d.expect('PA', { seq, data: 50 });
+      seq += 50;
+      ack += 300;
+      rcv += 700;
+      d.target('A', { seq: rcv, ack: seq });
+      d.advance(millis(100));
+    }
+  });
+
   dialogue('what the online server said unasked is missed for half a minute only', (d) => {
     outstanding(d, 1);
     d.target('PA', { seq: 9001, ack: 1101, data: 300 });
     d.client('PA', { seq: 1101, ack: 5301, data: 50 });
     d.expect('PA', { seq: 1101, data: 50 });
+    d.advance(millis(2));
     d.client('PA', { seq: 1151, ack: 5333, data: 50 });
-    d.advance(millis(100));
+    d.advance(millis(98));
     d.target('A', { seq: 9301, ack: 1151 });
     d.silence(millis(29_999));
     d.advance(millis(1));
@@ -178,6 +197,7 @@ describe('pacing', () => {
 
   dialogue('nothing is overtaken that has not arrived', (d) => {
     outstanding(d, 1);
+    d.advance(millis(2));
     d.client('PA', { seq: 1101, ack: 5301, data: 50 });
     d.advance(seconds(100));
     expect(d.takeSent().every((p) => p.seq === 1001)).toBe(true);

@@ -23,9 +23,10 @@ import type { SessionState } from './state.ts';
  *   - or something has come, less or more than online, and the target has then been silent for a while: a longer one where
  *     it did not push what came last, since then there is more, and was perhaps lost;
  *   - or nothing has come since the last piece left, which the target has acknowledged, and its patience is over. Perhaps the
- *     online server spoke unasked, or the answer was longer there, and the target waits for us as we wait for it. A target
- *     that has begun with the answer is waited for a few seconds; one that has not answered at all may merely be slow, and
- *     is waited for much longer.
+ *     online server spoke unasked, or the answer was longer there, and the target waits for us as we wait for it. Patience is
+ *     short for a piece that left the client less than a round trip after the one before, since it does not wait for that
+ *     one's answer; otherwise the target may merely be slow, and is waited for much longer. What it has sent beyond what was
+ *     seen online proves nothing: its answers may be longer.
  *
  * After that the client's round trip to the online server passes, as it did before the captured request could arrive. A
  * round trip of a millisecond or less counts as none: there the machine itself takes longer.
@@ -42,7 +43,7 @@ const MIN_SILENCE = millis(5);
  * answered as much as the client had seen, but nothing since the last piece left, the next is held no longer than this.
  */
 const CROSSING_PAUSE = seconds(1);
-/** The silence of a target that owes the rest of an answer: twice its slowest answer so far, within these bounds. */
+/** The silence in which a crossing piece is held: twice the target's slowest answer so far, within these bounds. */
 const MIN_PATIENCE = seconds(1);
 const MAX_PATIENCE = seconds(5);
 /** The silence of a target that has not answered at all; more when it has been slower before. */
@@ -74,10 +75,9 @@ function isAnswered(s: SessionState, advance: number): boolean {
 }
 
 /** A silent target is waited for until then, once everything sent has arrived there. */
-function endOfPatience(s: SessionState): Instant {
-  const isBegun = seqAfter(s.rcvNxt, s.pacedRcv);
+function endOfPatience(s: SessionState, isCrossing: boolean): Instant {
   const slowest = 2 * s.slowestAnswer;
-  const patience = isBegun
+  const patience = isCrossing
     ? Math.min(Math.max(slowest, MIN_PATIENCE), MAX_PATIENCE)
     : Math.max(slowest, UNANSWERED_PATIENCE);
   const since = Math.max(s.lastDataAt, s.releasedAt, s.allAckedAt);
@@ -91,20 +91,22 @@ export function noteAnswer(s: SessionState, now: Instant): void {
 }
 
 /** Whether what the client sent next, having seen the octets before `ack`, may leave at `now`; arms the pacing timer when only time is missing. */
-export function mayRelease(s: SessionState, ack: Seq, now: Instant): boolean {
+export function mayRelease(s: SessionState, ack: Seq, isCrossing: boolean, now: Instant): boolean {
   if (!s.pacedAckKnown || !seqAfter(ack, s.pacedAck)) return true;
   const isGreeting = s.sndMax === seqAdd(s.iss, 1);
   if (!s.context.config.holdRequests && !isGreeting) return true;
   // A target that has closed answers no more.
   if (hasTargetClosed(s.phase)) return true;
-  const answered = isAnswered(s, seqDiff(ack, s.pacedAck));
+  const advance = seqDiff(ack, s.pacedAck);
+  const answered = isAnswered(s, advance);
+  const isExact = seqDiff(s.rcvNxt, s.pacedRcv) === advance;
   const isSilent = s.rcvNxt === s.rcvAtSend;
   // A hole in what came is certain to be filled: the answer is not over.
   if (!answered && (s.ranges !== null || (isSilent && s.flight > 0))) return false;
   const wait = answered ? (isLan(s) ? 0 : s.clientRtt) : silence(s);
   let at = addTime(s.lastDataAt, wait as Duration);
-  if (isSilent && answered) at = Math.max(at, addTime(s.releasedAt, CROSSING_PAUSE)) as Instant;
-  else if (isSilent) at = endOfPatience(s);
+  if (isSilent && isExact) at = Math.max(at, addTime(s.releasedAt, CROSSING_PAUSE)) as Instant;
+  else if (isSilent) at = endOfPatience(s, isCrossing);
   if (at <= now) {
     s.paceAt = NEVER;
     return true;

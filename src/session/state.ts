@@ -15,6 +15,9 @@ import { Phase, type PhaseEvent, transition } from './phase.ts';
 const DEFAULT_MSS_V4 = 536;
 const DEFAULT_MSS_V6 = 1220;
 
+/** Beside the flags of a piece, in the store: it left the client before an answer to the piece before could have come. */
+export const CROSSING = 0x100;
+
 /** The MSS of a target that announces none. */
 export const defaultMss = (isV4: boolean): number => (isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6);
 
@@ -146,6 +149,10 @@ export class SessionState implements Scheduled {
   resetCaptured = false;
   resetAck: Seq = seqOf(0);
 
+  /** When the last piece was captured, by the clock of `PacketView.seenAt`, and whether it is `CROSSING`. */
+  lastPieceAt: Instant;
+  isCrossing = false;
+
   // Pacing: see pacing.ts.
   /** Between the online server and the client, measured from SYN to the first packet after it; −1 until known. */
   clientRtt: Duration = -1 as Duration;
@@ -210,6 +217,7 @@ export class SessionState implements Scheduled {
     this.congestion = new Congestion(this.mss);
     this.synCapturedAt = now;
     this.synSeenAt = now;
+    this.lastPieceAt = now;
     this.releasedAt = now;
     this.lastDataAt = now;
     this.lastTargetAt = now;

@@ -21,7 +21,7 @@ import { Outcome } from './outcome.ts';
 import { isSendingOpen, isSynchronized, Phase } from './phase.ts';
 import { mayRelease, noteReleased } from './pacing.ts';
 import { leapOverSacked, nextHole, noteResent, pipe, untilSacked } from './recovery.ts';
-import type { SessionState } from './state.ts';
+import { CROSSING, type SessionState } from './state.ts';
 
 /**
  * The window that every segment but a SYN advertises, before scaling. A copy has no application that could be slow: it is
@@ -121,7 +121,12 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
     const isNew = !seqBefore(s.sndNxt, s.sndMax);
     // What a SYN carried (Fast Open) has no acknowledgement number and waits for nothing.
     const hasAck = (store.flags(row) & ACK) !== 0;
-    if (isNew && skip === 0 && hasAck && !mayRelease(s, store.ack(row), now)) {
+    if (
+      isNew &&
+      skip === 0 &&
+      hasAck &&
+      !mayRelease(s, store.ack(row), (store.flags(row) & CROSSING) !== 0, now)
+    ) {
       if (store.length(row) > 0) s.context.counters.held++;
       return;
     }
@@ -134,7 +139,7 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
     advance(s, now, row, skip + length, isNew);
   }
   // Behind everything that was captured before it, and not on top of what may be lost: a reset beside RCV.NXT is challenged.
-  if (s.resetCaptured && s.flight === 0 && mayRelease(s, s.resetAck, now)) {
+  if (s.resetCaptured && s.flight === 0 && mayRelease(s, s.resetAck, false, now)) {
     emit(s, now, sink, RST | ACK, s.sndMax, NONE, 0, 0);
     endSession(s, now, Outcome.resetByClient);
   }

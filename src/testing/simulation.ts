@@ -200,13 +200,14 @@ export function randomWorld(seed: number, { isKind }: WorldKind): World {
     corrupt: corrupts ? pick(random, [0, 0.02]) : 0,
   });
   const holdRequests = random.chance(0.8);
-  const kind: PairKind = { isKind, holdRequests };
+  const late = pick(random, [0, 0.05]);
+  const kind: PairKind = { isKind, inTurn: isKind && holdRequests && late === 0 };
   return {
     seed,
     pairs: Array.from({ length: random.int(1, 4) }, (_, i) => randomPair(random, i, kind)),
     capture: {
       loss: isKind ? 0 : pick(random, [0, 0, 0.01, 0.05, 0.2]),
-      late: pick(random, [0, 0.05]),
+      late,
       again: pick(random, [0, 0.1]),
     },
     toTarget: faults(true),
@@ -218,10 +219,11 @@ export function randomWorld(seed: number, { isKind }: WorldKind): World {
 }
 
 interface PairKind extends WorldKind {
-  readonly holdRequests: boolean;
+  /** Whether the copy can be held to asking in turn: only where it sees what the client does when it does it. */
+  readonly inTurn: boolean;
 }
 
-function randomPair(random: Random, index: number, { isKind, holdRequests }: PairKind): Pair {
+function randomPair(random: Random, index: number, { isKind, inTurn }: PairKind): Pair {
   const client = { address: '10.1.2.3', port: 20_000 + index };
   const isn = pick(random, [random.uint32(), 0xffff_ffff - random.int(0, 5000), 0x7fff_ff00]);
   const stamps = random.chance(0.5) ? { timestamps: [random.uint32(), 0] as const } : {};
@@ -257,7 +259,7 @@ function randomPair(random: Random, index: number, { isKind, holdRequests }: Pai
     end: isKind ? 'fin' : pick(random, ['fin', 'fin', 'reset', 'none'] as const),
     startAt: random.int(0, 20_000) as Instant,
   };
-  const takesTurns = isKind && holdRequests && !pipelines && !pushes && factor >= 1;
+  const takesTurns = inTurn && !pipelines && !pushes && factor >= 1;
   return { online, target: { ...randomTarget(random, online, answers, isKind), takesTurns } };
 }
 
