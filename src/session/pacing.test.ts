@@ -67,7 +67,7 @@ describe('pacing', () => {
     d.target('A', { seq: 9251, ack: 1101, data: 10 });
     d.advance(millis(50));
     d.expect('A', { ack: 9261 });
-    d.silence(millis(900));
+    d.silence(millis(4900));
     d.advance(millis(50));
     d.expect('PA', { seq: 1101, data: 50 });
   });

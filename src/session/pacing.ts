@@ -65,7 +65,7 @@ function silence(s: SessionState): Duration {
   const halvings = Math.min(s.shortResponses, MAX_HALVINGS);
   const shortest = MIN_SILENCE / 2 ** halvings;
   const wait = isLan(s) ? shortest : Math.max(shortest, s.clientRtt * 1.5);
-  return (s.lastDataPushed ? wait : Math.max(wait, MIN_PATIENCE)) as Duration;
+  return (s.lastDataPushed ? wait : Math.max(wait, MAX_PATIENCE)) as Duration;
 }
 
 /** Whether the target has answered `advance` octets, as much as the client had seen. */
