@@ -48,6 +48,17 @@ export class FlowTable<V> {
     return this.#capacity * (4 + 4 * FLOW_KEY_WORDS + 8);
   }
 
+  /** Entries that a look-up of a key that is there passes on average, its own included; 0 for an empty table. Visits every slot. */
+  get meanProbes(): number {
+    const mask = this.#capacity - 1;
+    let probes = 0;
+    for (let slot = 0; slot < this.#capacity; slot++) {
+      const hash = this.#hashes[slot] as number;
+      if (hash !== EMPTY) probes += ((slot - hash) & mask) + 1;
+    }
+    return this.#size === 0 ? 0 : probes / this.#size;
+  }
+
   find(key: FlowKey): V | undefined {
     const slot = this.#slotOf(key.words, this.#hash(key.words));
     return slot < 0 ? undefined : this.#values[slot];

@@ -70,6 +70,7 @@ function describeTarget(replayer: Replayer, sent: SendTotals): string[] {
     ...nonZero('RST', c.sentRst),
     ...nonZero('retransmitted', c.retransmitted),
     ...nonZero('reconnections', c.reconnects),
+    ...nonZero('requests not answered in time', c.releasedUnanswered),
   ];
   for (const [name, count] of sent.errors)
     lines.push(line(`refused by the kernel: ${name}`, count));
