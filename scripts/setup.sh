@@ -28,7 +28,7 @@ hosts='ip:iproute2 unshare:util-linux mount:mount lib/libpcap.so:libpcap0.8'
 case "$profile" in
   demo) wanted="$hosts" ;;
   bench) wanted="$hosts tcpdump:tcpdump" ;;
-  test) wanted="$hosts nft:nftables ethtool:ethtool curl:curl redis-server:redis-server
+  test) wanted="$hosts nft:nftables ethtool:ethtool curl:curl openssl:openssl redis-server:redis-server
     redis-benchmark:redis-tools" ;;
   *) fail "profile $profile is not known; use demo, bench or test" ;;
 esac

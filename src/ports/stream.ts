@@ -11,6 +11,8 @@ export interface StreamHandler {
 export interface ByteStream {
   /** "address:port" of the other side, for messages. */
   readonly peer: string;
+  /** 32 octets that only the two ends of a protected stream know (RFC 9266); absent where anyone between them may listen or speak. */
+  readonly channelBinding?: Uint8Array;
   start(handler: StreamHandler): void;
   /**
    * Sends `length` octets at `offset` of `memory`. What the kernel does not take at once is copied and sent later.
