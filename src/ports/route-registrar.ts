@@ -8,9 +8,17 @@ export interface RouteEnds {
   readonly targetPort: number;
 }
 
+/** What `register` returns in place of a slot. */
+export const NoRoute = {
+  /** No intercept is there now: it may be told later. */
+  now: -1,
+  /** No intercept that is there can carry such responses, as of IPv6 by version 6 of the control protocol. */
+  ever: -2,
+} as const;
+
 /** Where the ways of responses are registered: the intercepts. */
 export interface RouteRegistrar {
-  /** Tells every intercept. Returns a number to be given to `unregister`; −1 when there is none to tell. */
+  /** Tells every intercept. Returns a number from 0 on, to be given to `unregister`, or one of `NoRoute`. */
   register(ends: RouteEnds): number;
   /** The session has ended. `slot` is what `register` returned. */
   unregister(ends: RouteEnds, slot: number): void;

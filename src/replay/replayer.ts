@@ -6,7 +6,7 @@ import { SlabPool } from '../base/slab-pool.ts';
 import type { Duration, Instant } from '../base/time.ts';
 import type { PacketSink } from '../ports/packet-sink.ts';
 import type { CapturedPacket, ChecksumState } from '../ports/packet-source.ts';
-import type { RouteRegistrar } from '../ports/route-registrar.ts';
+import { NoRoute, type RouteRegistrar } from '../ports/route-registrar.ts';
 import { type SessionConfig, SessionContext } from '../session/context.ts';
 import { Outcome } from '../session/outcome.ts';
 import { isIntact } from '../session/soundness.ts';
@@ -211,9 +211,10 @@ export class Replayer {
     if (copy.isDetached) return;
     if (copy.isFinished) registrar.unregister(copy.ends, copy.routeSlot);
     else if (copy.routeDue && !copy.hasEnded) {
-      copy.routeDue = false;
       copy.routeSlot = registrar.register(copy.ends);
-      if (copy.routeSlot < 0) copy.abandon(now, Outcome.unregistered);
+      if (copy.routeSlot === NoRoute.ever) copy.abandon(now, Outcome.unregistered);
+      // Until an intercept is back the route stays due, and no SYN leaves.
+      copy.routeDue = copy.routeSlot < 0;
     }
   }
 

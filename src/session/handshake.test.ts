@@ -194,11 +194,47 @@ describe('the handshake', () => {
     },
   );
 
-  dialogue('without an intercept nothing is sent', (d) => {
-    d.hasIntercept = false;
+  dialogue(
+    'without an intercept nothing is sent, and after the time for the handshake the copy ends',
+    (d) => {
+      d.hasIntercept = false;
+      d.client('S', { seq: 1000 });
+      d.silence(seconds(14));
+      expect(d.replayer.ledger.outcomes[Outcome.unregistered]).toBe(0);
+      d.silence(seconds(2));
+      expect(d.replayer.ledger.outcomes[Outcome.unregistered]).toBe(1);
+    },
+  );
+
+  dialogue(
+    'a SYN waits for an intercept that comes back, and what was captured meanwhile follows it',
+    (d) => {
+      d.hasIntercept = false;
+      d.client('S', { seq: 1000 });
+      d.client('PA', { seq: 1001, ack: 5001, data: 10 });
+      d.silence(seconds(3));
+      d.regainIntercepts();
+      d.expect('S', { seq: 1000 });
+      d.target('SA', { seq: 9000, ack: 1001 });
+      d.expect('A', { seq: 1001 });
+      d.expect('PA', { seq: 1001, data: 10 });
+    },
+  );
+
+  dialogue('a copy that has begun lives on without an intercept, and is registered again', (d) => {
     d.client('S', { seq: 1000 });
-    d.expectNothing();
-    expect(d.replayer.ledger.outcomes[Outcome.unregistered]).toBe(1);
+    d.expect('S', { seq: 1000 });
+    d.target('SA', { seq: 9000, ack: 1001 });
+    d.expect('A', { seq: 1001 });
+    d.loseIntercepts();
+    d.client('PA', { seq: 1001, ack: 5001, data: 10 });
+    d.expect('PA', { seq: 1001, data: 10 });
+    expect(d.routes).toHaveLength(0);
+    d.regainIntercepts();
+    expect(d.routes).toHaveLength(1);
+    d.target('PA', { seq: 9001, ack: 1011, data: 30 });
+    d.advance(seconds(1));
+    d.expect('A', { seq: 1011, ack: 9031 });
   });
 
   dialogue(

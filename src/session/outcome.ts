@@ -27,7 +27,7 @@ export const Outcome = {
   replaced: 10,
   /** A limit on memory or on held segments was met. */
   limit: 11,
-  /** No intercept took the registration, so no response could have come back. */
+  /** No intercept took the registration in the time for the handshake, so no response could have come back. */
   unregistered: 12,
   /** The program ended while the copy lived. */
   stopped: 13,

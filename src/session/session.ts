@@ -118,8 +118,10 @@ export class Session extends SessionState {
   #handleLifeTimeout(now: Instant): void {
     this.lifeAt = NEVER;
     if (this.hasEnded) return;
-    if (this.phase === Phase.synSent) endSession(this, now, Outcome.handshakeTimeout, true);
-    else if (this.phase === Phase.reconnecting) reopen(this, now);
+    if (this.phase === Phase.synSent) {
+      const outcome = this.routeDue ? Outcome.unregistered : Outcome.handshakeTimeout;
+      endSession(this, now, outcome, true);
+    } else if (this.phase === Phase.reconnecting) reopen(this, now);
     else if (this.phase === Phase.closeWait) endSession(this, now, Outcome.closedByTarget, true);
     else this.#checkSilence(now);
   }

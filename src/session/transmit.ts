@@ -23,7 +23,7 @@ export function pollTransmit(s: SessionState, now: Instant, sink: PacketSink): v
     // Before its SYN-ACK there is nothing to acknowledge, and Linux in SYN-RECEIVED ignores a reset that acknowledges wrongly.
     emit(s, now, sink, s.isConnected ? RST | ACK : RST, s.sndMax, NONE, 0, 0);
   }
-  if (s.synDue) sendSyn(s, now, sink);
+  if (s.synDue && !s.routeDue) sendSyn(s, now, sink);
   if (!isSynchronized(s.phase)) return;
   if (s.handshakeAckDue) {
     s.handshakeAckDue = false;

@@ -171,6 +171,23 @@ export class Harness implements PacketSink, RouteRegistrar {
     this.advanceTo(addTime(this.now, duration));
   }
 
+  /** Every intercept is gone, and the routes with them. */
+  loseIntercepts(): void {
+    this.hasIntercept = false;
+    this.routes.length = 0;
+    this.#renewRoutes();
+  }
+
+  regainIntercepts(): void {
+    this.hasIntercept = true;
+    this.#renewRoutes();
+  }
+
+  #renewRoutes(): void {
+    this.replayer.renewRoutes();
+    this.#poll();
+  }
+
   /** Ends every copy as the program does when it ends. */
   stop(): void {
     this.replayer.stop(this.now);
