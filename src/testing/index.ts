@@ -13,6 +13,7 @@ export {
   OnlineClient,
   type OnlineScript,
 } from './online-client.ts';
+export { ManyCopies } from './many-copies.ts';
 export {
   buildPacket,
   describePacket,

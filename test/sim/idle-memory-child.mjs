@@ -1,0 +1,46 @@
+// Weighs idle copies, on the built code in a process of its own, and looks at what they do. Arguments: copies, and octets to be
+// wasted on purpose for each (0: none). Prints octets for each copy above the same process before the first.
+import { ManyCopies } from '../../dist/testing/many-copies.js';
+
+const [copies, waste] = process.argv.slice(2).map(Number);
+const REQUESTS = 2;
+const NEW_A_SECOND = 1000;
+const NEW = 10_000;
+
+const weigh = () => {
+  globalThis.gc();
+  globalThis.gc();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rss, heapUsed, external };
+};
+
+const many = new ManyCopies();
+const before = weigh();
+many.open(0, copies, REQUESTS);
+const wasted = Array.from({ length: waste > 0 ? copies : 0 }, () => new Array(waste / 8).fill(0));
+const after = weigh();
+const each = (what) => (after[what] - before[what]) / copies;
+
+many.advance(1e6); // What was under way is over.
+const [sentBefore, wakeUpsBefore] = [many.sent, many.wakeUps];
+many.advance(600e6);
+const idle = { sent: many.sent - sentBefore, wakeUps: many.wakeUps - wakeUpsBefore };
+
+many.churn(copies, NEW, NEW_A_SECOND);
+const beside = {
+  begun: NEW,
+  completed: many.completed,
+  requests: many.requests - copies * REQUESTS,
+  ended: many.ended,
+};
+console.log(
+  JSON.stringify({
+    rss: each('rss'),
+    heap: each('heapUsed'),
+    external: each('external'),
+    requests: many.requests,
+    idle,
+    beside,
+    wasted: wasted.length,
+  }),
+);
