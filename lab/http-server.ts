@@ -1,19 +1,22 @@
 // A real HTTP server that remembers every request it gets. A program of its own:
-//   node http-server.js PORT [ADDRESS [DELAY]]
-// DELAY: milliseconds before each answer to a GET.
+//   node http-server.js PORT [ADDRESS [DELAY [streams]]]
+// DELAY: milliseconds before each answer to a GET. "streams": remember every octet of every connection too.
 // `?size=N` asks for a response body of N octets. Parent's messages: 'count' answers with the
 // number of requests so far; {dump: FILE} writes the records there and answers with their number;
-// 'clear' forgets them. Nothing is written while requests arrive: the machine is small.
+// {streams: FILE} writes what each connection brought; 'clear' forgets the records. Nothing is written while requests arrive: the machine is small.
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { RequestRecord } from './records.ts';
 
 const port = Number(process.argv[2] ?? 80);
 const address = process.argv[3] ?? '::';
 const delay = Number(process.argv[4] ?? 0);
+const keepsStreams = process.argv[5] === 'streams';
 
 let records: RequestRecord[] = [];
+const streams: Array<{ readonly peer: string; readonly chunks: Buffer[] }> = [];
 
 /** The octets that response bodies are cut from: the same on every server and in every run. */
 const PATTERN: Buffer = Buffer.alloc(256 * 1024);
@@ -49,15 +52,18 @@ const server = createServer(
 );
 
 function remember(request: IncomingMessage, hash: string, length: number, complete: boolean): void {
-  const { remoteAddress, remotePort } = request.socket;
   records.push({
     method: request.method ?? '',
     path: request.url ?? '',
     length,
     hash,
-    peer: `${remoteAddress?.replace('::ffff:', '')}:${remotePort}`,
+    peer: peerOf(request.socket),
     complete,
   });
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress?.replace('::ffff:', '')}:${remotePort}`;
 }
 
 function sizeWanted(url: string): number {
@@ -88,11 +94,28 @@ function answer(response: ServerResponse, size: number): void {
   more();
 }
 
-process.on('message', (message: 'count' | 'clear' | { dump: string }) => {
+if (keepsStreams) {
+  server.on('connection', (socket) => {
+    const chunks: Buffer[] = [];
+    streams.push({ peer: peerOf(socket), chunks });
+    socket.on('data', (chunk) => chunks.push(chunk));
+  });
+}
+
+function streamLine({ peer, chunks }: (typeof streams)[number]): string {
+  return `${peer} ${Buffer.concat(chunks).toString('base64')}\n`;
+}
+
+type Message = 'count' | 'clear' | { dump: string } | { streams: string };
+
+process.on('message', (message: Message) => {
   if (message === 'clear') {
     records = [];
   } else if (message !== 'count') {
-    writeFileSync(message.dump, records.map((r) => `${JSON.stringify(r)}\n`).join(''), 'latin1');
+    if ('streams' in message)
+      writeFileSync(message.streams, streams.map(streamLine).join(''), 'latin1');
+    else
+      writeFileSync(message.dump, records.map((r) => `${JSON.stringify(r)}\n`).join(''), 'latin1');
   }
   process.send?.(records.length);
 });

@@ -6,6 +6,7 @@ import { labProgram } from './paths.ts';
 import { type RequestRecord, readRecords } from './records.ts';
 import type { HostName, Lab } from './topology.ts';
 import { sleep } from './child.ts';
+import { readStreams, type Stream } from './streams.ts';
 
 /** A server that can say which requests it got, whatever it is made of. */
 export interface RecordingServer {
@@ -15,24 +16,24 @@ export interface RecordingServer {
   records(): Promise<RequestRecord[]>;
 }
 
+/** A server that moreover remembers octets, where the lab has the option `keepStreams`. */
+export interface StreamServer extends RecordingServer {
+  /** What each connection brought, in the order in which they were accepted. */
+  streams(): Promise<Stream[]>;
+}
+
 /** Starts the lab's own recording HTTP server (http-server.ts); `delay` in milliseconds before each answer to a GET. */
 export async function startHttpServer(
   lab: Lab,
   host: HostName,
   port = 80,
   delay = 0,
-): Promise<RecordingServer> {
+): Promise<StreamServer> {
   const program = labProgram('http-server');
   const name = `http server on ${host}:${port}`;
-  const child = lab.spawn(
-    host,
-    name,
-    process.execPath,
-    [program, String(port), '::', String(delay)],
-    {
-      ipc: true,
-    },
-  );
+  const args = [program, String(port), '::', String(delay)];
+  if (lab.options.keepStreams === true) args.push('streams');
+  const child = lab.spawn(host, name, process.execPath, args, { ipc: true });
   await child.waitFor(/listening/);
   const file = join(lab.folder, `${host}-${port}.records`);
   return {
@@ -41,6 +42,10 @@ export async function startHttpServer(
     records: async () => {
       await child.ask({ dump: file });
       return readRecords(file);
+    },
+    streams: async () => {
+      await child.ask({ streams: file });
+      return readStreams(file);
     },
   };
 }

@@ -34,6 +34,8 @@ export interface LabOptions {
   readonly lossToTarget?: number;
   /** Packets in a thousand of the targets' responses that are lost before the assistant. */
   readonly lossFromTarget?: number;
+  /** The HTTP servers remember every octet of every connection, see `StreamServer`. */
+  readonly keepStreams?: boolean;
 }
 
 /** A running lab. `await using` it, or call `[Symbol.asyncDispose]`, or leave the clean-up to the

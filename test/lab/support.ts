@@ -1,11 +1,14 @@
 import { expect } from 'vitest';
+import { sleep } from '../../lab/child.ts';
 import type { Comparison } from '../../lab/compare.ts';
 import { describe as inWords, isIdentical } from '../../lab/compare.ts';
 import { compareServers, drained, startHttpServer, startLoad } from '../../lab/http.ts';
 import type { LoadPart, LoadResult } from '../../lab/load-plan.ts';
-import { type CopyOptions, startCopying } from '../../lab/programs.ts';
+import { type Copying, type CopyOptions, startCopying } from '../../lab/programs.ts';
 import type { RequestRecord } from '../../lab/records.ts';
+import { compareStreams, type StreamComparison } from '../../lab/streams.ts';
 import type { Lab } from '../../lab/topology.ts';
+import { Outcome as End, OUTCOME_NAMES } from '../../src/session/outcome.ts';
 
 /** What a copied load left behind. */
 export interface Outcome {
@@ -13,6 +16,8 @@ export interface Outcome {
   readonly comparison: Comparison;
   readonly online: readonly RequestRecord[];
   readonly target: readonly RequestRecord[];
+  /** Octet by octet; nothing but zeros unless the lab has `keepStreams`. */
+  readonly streams: StreamComparison;
   /** What the programs printed. */
   readonly said: string;
 }
@@ -20,6 +25,8 @@ export interface Outcome {
 export interface CopyLoadOptions extends CopyOptions {
   /** Milliseconds of silence at the target that end the wait for requests that do not come. */
   readonly quiet?: number;
+  /** Called before the programs are stopped. */
+  readonly beforeStop?: (copying: Copying) => Promise<void>;
 }
 
 /** Starts a server on both sides, both programs, runs the load and stops the programs. */
@@ -33,6 +40,7 @@ export async function copyLoad(
   const { tcpcopy, intercept } = await startCopying(lab, options);
   const result = await startLoad(lab, parts).result;
   await drained(target, result.answered, options.quiet);
+  await options.beforeStop?.({ tcpcopy, intercept });
   const ends = [await tcpcopy.stop(), await intercept.stop()];
   const said = `tcpcopy:\n${tcpcopy.text()}\nintercept:\n${intercept.text()}`;
   expect(ends, said).toEqual([
@@ -44,6 +52,7 @@ export async function copyLoad(
     comparison: await compareServers(online, target),
     online: await online.records(),
     target: await target.records(),
+    streams: compareStreams(await online.streams(), await target.streams()),
     said,
   };
 }
@@ -68,4 +77,64 @@ export function selector(address: string, port: number): number {
 export function peerOf(record: RequestRecord): { address: string; port: number } {
   const at = record.peer.lastIndexOf(':');
   return { address: record.peer.slice(0, at), port: Number(record.peer.slice(at + 1)) };
+}
+
+/** What tcpcopy's account says of connections: how many it saw, and how many ended in which way. */
+export interface Ends {
+  readonly seen: number;
+  readonly notCopied: number;
+  /** By the name of the outcome; those of which there were none are left out. */
+  readonly outcomes: Readonly<Record<string, number>>;
+}
+
+/** Reads the account at the end of what the programs said. */
+export function readEnds(said: string): Ends {
+  const lines = said.matchAll(/^ *(\S.*?) {2,}(\d+)$/gm);
+  const account = new Map([...lines].map(([, label = '', count]) => [label, Number(count)]));
+  const count = (label: string): number => account.get(label) ?? 0;
+  const names = OUTCOME_NAMES.filter((name) => count(name) > 0);
+  return {
+    seen: count('connections seen'),
+    notCopied: count('not sampled (-r)') + count('not begun (limit or address in use)'),
+    outcomes: Object.fromEntries(names.map((name) => [name, count(name)])),
+  };
+}
+
+/** Every connection that was captured has ended, in exactly one way, and by itself. */
+export function expectAllEnded({ said }: Outcome, seen: number): void {
+  const ends = readEnds(said);
+  expect(ends.seen, said).toBe(seen);
+  expect(
+    Object.values(ends.outcomes).reduce((sum, n) => sum + n, ends.notCopied),
+    said,
+  ).toBe(seen);
+  for (const end of [End.open, End.stopped, End.internalError, End.unregistered]) {
+    expect(ends.outcomes, said).not.toHaveProperty([OUTCOME_NAMES[end] as string]);
+  }
+}
+
+/** What the target got on each connection is how that connection began online, octet by octet. */
+export function expectTrue({ streams, said }: Outcome): void {
+  const text = `${JSON.stringify(streams, null, 1)}\n${said}`;
+  expect(streams.target, text).toBeGreaterThan(0);
+  expect(streams.whole + streams.prefix, text).toBe(streams.target);
+}
+
+/**
+ * Waits until the target's kernel knows of no copy any more, TIME-WAIT apart, a quarter of a minute at the most; then for so long that a
+ * copy whose last acknowledgement was lost some times has ended too.
+ */
+export async function targetIdle(lab: Lab): Promise<void> {
+  for (let i = 0; i < 75; i++) {
+    const { stdout } = await lab.exec('target', 'ss', [
+      '-Htan',
+      'state',
+      'connected',
+      'exclude',
+      'time-wait',
+    ]);
+    if (stdout.trim() === '') break;
+    await sleep(200);
+  }
+  await sleep(8000);
 }
