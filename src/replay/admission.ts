@@ -1,5 +1,5 @@
 import type { Random } from '../base/random.ts';
-import { type Seq, seqAdd } from '../base/seq.ts';
+import { seqAdd } from '../base/seq.ts';
 import type { Duration, Instant } from '../base/time.ts';
 import type { SessionContext } from '../session/context.ts';
 import type { CopyEndpoints, SynTemplate } from '../session/state.ts';
@@ -12,6 +12,7 @@ import { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import type { Ledger } from './ledger.ts';
 import { selector } from './sampling.ts';
+import { SynTemplates } from './syn-templates.ts';
 import type { Transfer } from './transfers.ts';
 
 /** A synthesised SYN's hop limit and window: those of a Linux client. */
@@ -42,6 +43,7 @@ export class Admission {
   readonly #random: Random;
   /** The online server has few addresses: each is made once. */
   readonly #online: IpAddress[] = [];
+  readonly #syns = new SynTemplates();
 
   constructor(config: AdmissionConfig, context: SessionContext, random: Random) {
     this.#config = config;
@@ -129,9 +131,11 @@ export class Admission {
       online: this.#onlineAddress(p),
       onlinePort: p.destinationPort,
     };
-    const syn = isSyn ? this.#capturedSyn(p) : this.#synthesisedSyn(seqAdd(p.seq, -1));
+    const syn = isSyn ? this.#capturedSyn(p) : this.#synthesisedSyn();
+    const { tsval } = this.#context.options;
+    const numbers = isSyn ? { iss: p.seq, tsval } : { iss: seqAdd(p.seq, -1), tsval: 0 };
     const ipId = this.#random.uint32() & 0xffff;
-    const copy = new Copy(this.#context, captured, ends, syn, now, ipId);
+    const copy = new Copy(this.#context, captured, ends, syn, numbers, now, ipId);
     copy.lifeAt = (now + this.#context.config.handshakeTimeout) as Instant;
     copy.synSeenAt = p.seenAt;
     if (!isSyn) copy.clientRtt = JOINED_RTT;
@@ -141,31 +145,29 @@ export class Admission {
   #capturedSyn(p: PacketView): SynTemplate {
     const { options } = this.#context;
     options.parse(p.memory as NonNullable<typeof p.memory>, p.optionsOffset, p.optionsLength);
-    return {
-      iss: p.seq,
+    return this.#syns.share({
       window: p.window,
       ttl: p.ttl,
       trafficClass: p.trafficClass,
       mss: options.mss,
       windowScale: options.windowScale,
       sackPermitted: options.sackPermitted,
-      tsval: options.hasTimestamps ? options.tsval : undefined,
+      timestamps: options.hasTimestamps,
       captured: true,
-    };
+    });
   }
 
-  #synthesisedSyn(iss: Seq): SynTemplate {
-    return {
-      iss,
+  #synthesisedSyn(): SynTemplate {
+    return this.#syns.share({
       window: SYNTHESISED_WINDOW,
       ttl: SYNTHESISED_TTL,
       trafficClass: 0,
       mss: this.#context.config.synthesisedMss,
       windowScale: -1,
       sackPermitted: false,
-      tsval: undefined,
+      timestamps: false,
       captured: false,
-    };
+    });
   }
 
   #clientAddress(p: PacketView, source: IpAddress): IpAddress {

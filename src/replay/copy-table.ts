@@ -1,6 +1,6 @@
 import { FlowKey, FlowTable } from '../base/flow-table.ts';
 import type { PacketView } from '../wire/packet-view.ts';
-import type { Copy } from './copy.ts';
+import type { CapturedEndpoints, Copy } from './copy.ts';
 import type { CopyEndpoints } from '../session/state.ts';
 
 /** All copies, found by the connection they copy and by the connection they make. */
@@ -56,8 +56,7 @@ export class CopyTable {
     this.#byCopy.forEach(visit);
   }
 
-  #capturedKey(copy: Copy): FlowKey {
-    const { client, clientPort, online, onlinePort } = copy.captured;
+  #capturedKey({ client, clientPort, online, onlinePort }: CapturedEndpoints): FlowKey {
     const key = this.#key;
     key.setAddress(0, client.w0, client.w1, client.w2, client.w3);
     key.setAddress(4, online.w0, online.w1, online.w2, online.w3);

@@ -1,7 +1,7 @@
 import type { Instant } from '../base/time.ts';
 import type { SessionContext } from '../session/context.ts';
 import { Session } from '../session/session.ts';
-import type { CopyEndpoints, SynTemplate } from '../session/state.ts';
+import type { CopyEndpoints, SynNumbers, SynTemplate } from '../session/state.ts';
 import type { IpAddress } from '../wire/address.ts';
 
 /** Both ends of the captured connection. */
@@ -13,8 +13,11 @@ export interface CapturedEndpoints {
 }
 
 /** A session, the captured connection that it copies, and its place in the replayer's lists. */
-export class Copy extends Session {
-  readonly captured: CapturedEndpoints;
+export class Copy extends Session implements CapturedEndpoints {
+  readonly client: IpAddress;
+  readonly clientPort: number;
+  readonly online: IpAddress;
+  readonly onlinePort: number;
   /** The next copy that has something to do; see `ReadyList`. */
   nextReady: Copy | null = null;
   isReady = false;
@@ -30,11 +33,15 @@ export class Copy extends Session {
     captured: CapturedEndpoints,
     ends: CopyEndpoints,
     syn: SynTemplate,
+    numbers: SynNumbers,
     now: Instant,
     ipId: number,
   ) {
-    super(context, ends, syn, now, ipId);
-    this.captured = captured;
+    super(context, ends, syn, numbers, now, ipId);
+    this.client = captured.client;
+    this.clientPort = captured.clientPort;
+    this.online = captured.online;
+    this.onlinePort = captured.onlinePort;
   }
 }
 

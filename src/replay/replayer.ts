@@ -144,7 +144,7 @@ export class Replayer {
     let copy = this.#copies.findByClientPacket(p);
     if ((p.flags & (SYN | ACK)) === SYN) {
       if (!isIntact(p, checksum)) return Verdict.badChecksum;
-      if (copy?.syn.captured && copy.syn.iss === p.seq) {
+      if (copy?.syn.captured && copy.capturedIss === p.seq) {
         copy.handleSynAgain(p.seenAt);
         return Verdict.synAgain;
       }

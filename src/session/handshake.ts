@@ -24,7 +24,7 @@ export function synOptionsLength(s: SessionState): number {
   return (
     (syn.mss > 0 ? 4 : 0) +
     (syn.sackPermitted ? 4 : 0) +
-    (syn.tsval === undefined ? 0 : TIMESTAMPS_LENGTH) +
+    (syn.timestamps ? TIMESTAMPS_LENGTH : 0) +
     (syn.windowScale < 0 ? 0 : 4)
   );
 }
@@ -40,13 +40,13 @@ export function writeSynOptions(
   let at = offset;
   if (syn.mss > 0) at = writeMss(memory, at, syn.mss);
   if (syn.sackPermitted) at = writeSackPermitted(memory, at);
-  if (syn.tsval !== undefined) at = writeTimestamps(memory, at, clockOf(s, now), 0);
+  if (syn.timestamps) at = writeTimestamps(memory, at, clockOf(s, now), 0);
   if (syn.windowScale >= 0) writeWindowScale(memory, at, syn.windowScale);
 }
 
 /** The client's timestamp clock, carried on from its SYN at one tick a millisecond (RFC 7323 §5.4 allows 1 ms to 1 s). */
 export function clockOf(s: SessionState, now: Instant): number {
-  return ((s.syn.tsval ?? 0) + elapsed(s.synCapturedAt, now) / 1000) | 0;
+  return (s.synTsval + elapsed(s.synCapturedAt, now) / 1000) | 0;
 }
 
 /** A segment of the target while we are in SYN-SENT: RFC 9293 §3.10.7.3. */
@@ -82,7 +82,7 @@ function acceptSynAck(s: SessionState, now: Instant, p: PacketView): void {
   s.windowScaling = s.syn.windowScale >= 0 && options.windowScale >= 0;
   s.sndWndShift = s.windowScaling ? options.windowScale : 0;
   s.sndWnd = p.window;
-  s.timestamps = s.syn.tsval !== undefined && options.hasTimestamps;
+  s.timestamps = s.syn.timestamps && options.hasTimestamps;
   s.tsRecent = options.tsval;
   s.sackPermitted = s.syn.sackPermitted && options.sackPermitted;
   s.sacked?.clear();

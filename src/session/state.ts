@@ -39,10 +39,11 @@ export interface CopyEndpoints {
   readonly path: TargetPath;
 }
 
-/** What the client's SYN said, or what we say in its place when no SYN was captured. */
+/**
+ * What the client's SYN said but for its numbers, or what we say in its place when no SYN was captured. Clients of one kind say
+ * the same, so it is shared by many sessions.
+ */
 export interface SynTemplate {
-  /** The sequence number of the SYN. */
-  readonly iss: Seq;
   readonly window: number;
   readonly ttl: number;
   readonly trafficClass: number;
@@ -50,10 +51,17 @@ export interface SynTemplate {
   /** −1: not offered. */
   readonly windowScale: number;
   readonly sackPermitted: boolean;
-  /** The client's clock at the SYN; undefined: not offered. */
-  readonly tsval: number | undefined;
+  readonly timestamps: boolean;
   /** False when we synthesised it. */
   readonly captured: boolean;
+}
+
+/** The numbers of a client's SYN. */
+export interface SynNumbers {
+  /** Its sequence number. */
+  readonly iss: Seq;
+  /** The client's clock (TSval); 0 where timestamps are not offered. */
+  readonly tsval: number;
 }
 
 /**
@@ -75,6 +83,10 @@ export class SessionState implements Scheduled {
   readonly context: SessionContext;
   readonly ends: CopyEndpoints;
   readonly syn: SynTemplate;
+  /** The sequence number of the captured SYN: that of the first connection, where there were several. */
+  readonly capturedIss: Seq;
+  /** The client's clock at its SYN (TSval), meaningful where the SYN offered timestamps. */
+  readonly synTsval: number;
   phase: Phase = Phase.synSent;
   outcome: Outcome = Outcome.open;
 
@@ -200,20 +212,23 @@ export class SessionState implements Scheduled {
     context: SessionContext,
     ends: CopyEndpoints,
     syn: SynTemplate,
+    { iss, tsval }: SynNumbers,
     now: Instant,
     ipId: number,
   ) {
     this.context = context;
     this.ends = ends;
     this.syn = syn;
-    this.iss = syn.iss;
-    this.sndUna = syn.iss;
-    this.sndNxt = syn.iss;
-    this.sndMax = syn.iss;
+    this.capturedIss = iss;
+    this.synTsval = tsval;
+    this.iss = iss;
+    this.sndUna = iss;
+    this.sndNxt = iss;
+    this.sndMax = iss;
     const isV4 = ends.target.family === 4;
     this.targetMss = defaultMss(isV4);
     this.overhead = headerOverhead(isV4);
-    this.queue = new SendQueue(context.store, context.pool, seqAdd(syn.iss, 1));
+    this.queue = new SendQueue(context.store, context.pool, seqAdd(iss, 1));
     this.congestion = new Congestion(this.mss);
     this.synCapturedAt = now;
     this.synSeenAt = now;

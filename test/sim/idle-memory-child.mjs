@@ -1,5 +1,6 @@
 // Weighs idle copies, on the built code in a process of its own, and looks at what they do. Arguments: copies, and octets to be
 // wasted on purpose for each (0: none). Prints octets for each copy above the same process before the first.
+import { setTimeout as pause } from 'node:timers/promises';
 import { ManyCopies } from '../../dist/testing/many-copies.js';
 
 const [copies, waste] = process.argv.slice(2).map(Number);
@@ -7,18 +8,19 @@ const REQUESTS = 2;
 const NEW_A_SECOND = 1000;
 const NEW = 10_000;
 
-const weigh = () => {
+const weigh = async () => {
   globalThis.gc();
   globalThis.gc();
+  await pause(200); // Pages are given back a moment later.
   const { rss, heapUsed, external } = process.memoryUsage();
   return { rss, heapUsed, external };
 };
 
 const many = new ManyCopies();
-const before = weigh();
+const before = await weigh();
 many.open(0, copies, REQUESTS);
 const wasted = Array.from({ length: waste > 0 ? copies : 0 }, () => new Array(waste / 8).fill(0));
-const after = weigh();
+const after = await weigh();
 const each = (what) => (after[what] - before[what]) / copies;
 
 many.advance(1e6); // What was under way is over.
