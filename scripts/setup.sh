@@ -23,19 +23,23 @@ if [ "$major" -lt 20 ] || { [ "$major" -eq 20 ] && [ "$minor" -lt 19 ]; }; then
   fail "Node $version is too old, 20.19 or newer is needed; install it from https://nodejs.org"
 fi
 
-# --- System packages: "probe package" pairs; a probe is a command, or a library of the loader.
+# --- System packages: "probe package" pairs; a probe is a command, a library of the loader, or a
+# command of the PostgreSQL server, which Debian keeps in a folder for each version.
 hosts='ip:iproute2 unshare:util-linux mount:mount lib/libpcap.so:libpcap0.8'
 case "$profile" in
   demo) wanted="$hosts" ;;
   bench) wanted="$hosts tcpdump:tcpdump" ;;
-  test) wanted="$hosts nft:nftables ethtool:ethtool curl:curl openssl:openssl redis-server:redis-server
-    redis-benchmark:redis-tools" ;;
+  test) wanted="$hosts nft:nftables ethtool:ethtool curl:curl openssl:openssl
+    redis-server:redis-server redis-benchmark:redis-tools
+    memcached:memcached memccapable:libmemcached-tools postgresql/postgres:postgresql
+    mariadbd:mariadb-server-core mariadb:mariadb-client-core sysbench:sysbench" ;;
   *) fail "profile $profile is not known; use demo, bench or test" ;;
 esac
 
 present() {
   case "$1" in
     lib/*) ldconfig -p | grep -q "${1#lib/}" ;;
+    postgresql/*) ls /usr/lib/postgresql/*/bin/"${1#*/}" >/dev/null 2>&1 ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
