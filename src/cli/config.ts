@@ -41,6 +41,27 @@ export interface ProcessConfig {
   readonly warnings: readonly string[];
 }
 
+/** What may be held, done and waited for; docs/operating.md says what happens when a limit is met. */
+export interface Limits {
+  /** Copies at once. */
+  readonly maxConnections: number;
+  /** Captured pieces of one connection, and octets in them. */
+  readonly maxHeldSegments: number;
+  readonly maxHeldOctets: number;
+  /** Captured pieces of all connections, and octets of memory for them. */
+  readonly maxHeldSegmentsTotal: number;
+  readonly maxHeldOctetsTotal: number;
+  /** Timeouts in a row without progress. */
+  readonly maxRetransmissions: number;
+  /** Connections that one copy opens anew. */
+  readonly maxReconnections: number;
+  readonly handshakeTimeout: Duration;
+  readonly closeWaitTimeout: Duration;
+  readonly closingTimeout: Duration;
+  readonly gapTimeout: Duration;
+  readonly lingerTime: Duration;
+}
+
 export interface TcpcopyConfig extends ProcessConfig {
   /** At least one; the first that fits a packet wins. */
   readonly transfers: readonly Transfer[];
@@ -62,6 +83,7 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly mss: number;
   readonly sessionTimeout: Duration;
   readonly keepaliveTimeout: Duration;
+  readonly limits: Limits;
   /** Hold a request until the response before it is complete; off by `-W`. */
   readonly holdRequests: boolean;
   /** Leave connections alone whose SYN was not captured; `-O`. */

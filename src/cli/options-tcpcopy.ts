@@ -1,10 +1,12 @@
 import { commonOptions } from './options-common.ts';
+import { limitOptions } from './options-limits.ts';
 import type { OptionSpec, ProgramSpec } from './option-spec.ts';
 
 const COPY = 'What is copied, and where to';
 const CLIENTS = 'Client addresses and ports';
 const CONTROL = 'Connections to intercept';
 const SESSIONS = 'Copied connections';
+const LIMITS = 'Limits';
 const CAPTURE = 'Capture and sending';
 const FILES = 'Reading from a capture file';
 const PROCESS = 'The process';
@@ -259,12 +261,13 @@ export const TCPCOPY: ProgramSpec = {
   name: 'tcpcopy',
   summary: 'Copies the live TCP connections of this server to a target server under test.',
   usage: 'tcpcopy -x <list> -s <list> [options]',
-  groups: [COPY, CLIENTS, CONTROL, SESSIONS, CAPTURE, FILES, PROCESS],
+  groups: [COPY, CLIENTS, CONTROL, SESSIONS, LIMITS, CAPTURE, FILES, PROCESS],
   options: [
     ...COPY_OPTIONS,
     ...CLIENT_OPTIONS,
     ...CONTROL_OPTIONS,
     ...SESSION_OPTIONS,
+    ...limitOptions(LIMITS),
     ...CAPTURE_OPTIONS,
     ...FILE_OPTIONS,
     ...commonOptions('tcpcopy', PROCESS),

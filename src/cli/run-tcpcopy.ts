@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Random } from '../base/random.ts';
-import { type Duration, micros, seconds } from '../base/time.ts';
+import { type Duration, micros } from '../base/time.ts';
 import type { Program } from '../linux/bpf.ts';
 import { openPacketSource } from '../linux/packet-socket.ts';
 import { pathMtu } from '../linux/path-mtu.ts';
@@ -18,6 +18,7 @@ import { Copier } from '../runtime/copier.ts';
 import { InterceptLinks } from '../runtime/intercept-links.ts';
 import { describeReplay } from '../runtime/summary.ts';
 import { WATCH_INTERVAL, Watchdog } from '../runtime/watchdog.ts';
+import type { SessionConfig } from '../session/context.ts';
 import { formatEndpoint } from '../wire/address.ts';
 import { localAddresses } from './command-line.ts';
 import type { TcpcopyConfig } from './config.ts';
@@ -162,26 +163,30 @@ function replayerConfig(config: TcpcopyConfig, transfers: readonly Transfer[]): 
     },
     percentage: config.percentage,
     onlyFromSyn: config.onlyNewConnections,
-    maxCopies: MAX_COPIES,
-    maxPayload: MAX_PAYLOAD,
-    session: {
-      synthesisedMss: config.mss,
-      holdRequests: config.holdRequests,
-      sessionTimeout: config.sessionTimeout,
-      keepAliveTimeout: config.keepaliveTimeout,
-      handshakeTimeout: seconds(15),
-      gapTimeout: seconds(10),
-      lingerTime: seconds(6),
-      closeWaitTime: seconds(60),
-      maxSegments: 65_536,
-    },
+    maxCopies: config.limits.maxConnections,
+    maxPayload: config.limits.maxHeldOctetsTotal,
+    session: sessionConfig(config),
   };
 }
 
-/** Copies at once, those included that have ended a moment ago: about 1 KB each. */
-const MAX_COPIES = 1 << 18;
-/** Captured octets held for copies that are slower than their clients. */
-const MAX_PAYLOAD = 512 << 20;
+function sessionConfig({ limits, ...config }: TcpcopyConfig): SessionConfig {
+  return {
+    synthesisedMss: config.mss,
+    holdRequests: config.holdRequests,
+    sessionTimeout: config.sessionTimeout,
+    keepAliveTimeout: config.keepaliveTimeout,
+    handshakeTimeout: limits.handshakeTimeout,
+    gapTimeout: limits.gapTimeout,
+    lingerTime: limits.lingerTime,
+    closeWaitTime: limits.closeWaitTimeout,
+    closingTimeout: limits.closingTimeout,
+    maxSegments: limits.maxHeldSegments,
+    maxOctets: limits.maxHeldOctets,
+    maxSegmentsTotal: limits.maxHeldSegmentsTotal,
+    maxRetransmissions: limits.maxRetransmissions,
+    maxReconnections: limits.maxReconnections,
+  };
+}
 
 async function connectAll(config: TcpcopyConfig): Promise<ByteStream[][]> {
   const all: ByteStream[][] = [];

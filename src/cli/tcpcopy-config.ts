@@ -1,6 +1,6 @@
 import { seconds, type Duration } from '../base/time.ts';
 import type { IpAddress } from '../wire/address.ts';
-import type { ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
+import type { Limits, ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
 import { UsageError } from './exit-codes.ts';
 import type { OptionValues } from './option-values.ts';
 import { parseClientAddresses, type ClientAddresses } from './parse-client-addresses.ts';
@@ -47,6 +47,7 @@ export function readTcpcopyConfig(
     mss: values.integer('mss'),
     sessionTimeout,
     keepaliveTimeout: readKeepaliveTimeout(values, sessionTimeout),
+    limits: readLimits(values, sessionTimeout),
     holdRequests: !values.has('dont-wait'),
     onlyNewConnections: values.has('only-new'),
     interfaces: values.has('interface') ? parseInterfaces(values.text('interface') ?? '') : [],
@@ -92,6 +93,24 @@ function refuseCopies(values: OptionValues): void {
 function readKeepaliveTimeout(values: OptionValues, sessionTimeout: Duration): Duration {
   if (values.has('keepalive-timeout')) return seconds(values.integer('keepalive-timeout'));
   return (sessionTimeout + seconds(120)) as Duration;
+}
+
+function readLimits(values: OptionValues, sessionTimeout: Duration): Limits {
+  const time = (name: string): Duration => seconds(values.integer(name));
+  return {
+    maxConnections: values.integer('max-connections'),
+    maxHeldSegments: values.integer('max-held-segments'),
+    maxHeldOctets: values.integer('max-held-octets'),
+    maxHeldSegmentsTotal: values.integer('max-held-segments-total'),
+    maxHeldOctetsTotal: values.integer('max-held-octets-total'),
+    maxRetransmissions: values.integer('max-retransmissions'),
+    maxReconnections: values.integer('max-reconnections'),
+    handshakeTimeout: time('handshake-timeout'),
+    closeWaitTimeout: time('close-wait-timeout'),
+    closingTimeout: values.has('closing-timeout') ? time('closing-timeout') : sessionTimeout,
+    gapTimeout: time('gap-timeout'),
+    lingerTime: time('linger-time'),
+  };
 }
 
 /** Addresses that belong to a host of the set-up work in special cases only, so they are pointed out. */

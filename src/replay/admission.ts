@@ -82,7 +82,7 @@ export class Admission {
       // Data of a connection that was refused is no further connection.
       if (isSyn) {
         ledger.connections++;
-        ledger.notBegun++;
+        ledger.countRefused(refusal);
       }
       return refusal;
     }

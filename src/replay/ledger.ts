@@ -5,7 +5,7 @@ import { PacketError } from '../wire/packet-view.ts';
 
 /**
  * What became of everything that was captured. Two sums hold at any time: the packets captured are those of all packet errors
- * and verdicts together, and the connections seen are those not begun, those going on and those of all outcomes together.
+ * and verdicts together, and the connections seen are those never copied, those going on and those of all outcomes together.
  */
 export class Ledger {
   /** Packets that the capture delivered. */
@@ -19,8 +19,10 @@ export class Ledger {
   joined = 0;
   /** Of these, left to -r. */
   notSampled = 0;
-  /** Of these, not begun because a limit was met or the copy's address was in use. */
-  notBegun = 0;
+  /** Of these, not begun, by the verdict on their SYN: a limit was met, the copy's address was in use, or the loopback rule forbids it. */
+  readonly refused: Float64Array = new Float64Array(VERDICT_NAMES.length);
+  /** Of these, with data, open before the start, and left alone by -O. */
+  skipped = 0;
   /** Ended, by outcome. */
   readonly outcomes: Float64Array = new Float64Array(OUTCOME_NAMES.length);
 
@@ -35,6 +37,25 @@ export class Ledger {
 
   countVerdict(verdict: Verdict): void {
     this.verdicts[verdict] = (this.verdicts[verdict] as number) + 1;
+  }
+
+  /** The connection that begins with the packet so judged is not copied. */
+  countRefused(verdict: Verdict): void {
+    this.refused[verdict] = (this.refused[verdict] as number) + 1;
+  }
+
+  /** Connections that were to be copied and could not be begun, for whatever reason. */
+  get notBegun(): number {
+    let sum = 0;
+    for (const n of this.refused) sum += n;
+    return sum;
+  }
+
+  /** Connections whose copy has not ended. */
+  get open(): number {
+    let open = this.connections - this.notSampled - this.skipped - this.notBegun;
+    for (const n of this.outcomes) open -= n;
+    return open;
   }
 
   countOutcome(outcome: number): void {

@@ -189,6 +189,34 @@ describe('connections whose start was not captured', () => {
     { replayer: { onlyFromSyn: true } },
   );
 
+  dialogue(
+    '-O: a connection left alone is counted once, and again when its port begins anew',
+    (d) => {
+      const { ledger } = d.replayer;
+      for (let i = 0; i < 3; i++) d.client('PA', { seq: 2000 + i, ack: 5001, data: 1 });
+      d.client('PA', { seq: 1, data: 1, ...from('10.1.2.4') });
+      expect([ledger.connections, ledger.skipped, d.open]).toEqual([2, 2, 0]);
+      d.client('FA', { seq: 2003, ack: 5001 });
+      d.client('PA', { seq: 9000, ack: 6001, data: 1 });
+      expect([ledger.connections, ledger.skipped]).toEqual([3, 3]);
+    },
+    { replayer: { onlyFromSyn: true } },
+  );
+
+  dialogue(
+    '-O: what goes on after its copy has ended is no further connection',
+    (d) => {
+      establish(d);
+      d.target('R', { seq: 9001 });
+      d.advance(seconds(10));
+      expect(d.client('PA', { seq: 1001, ack: 5001, data: 10 })).toBe(Verdict.strayData);
+      const { ledger } = d.replayer;
+      expect([ledger.connections, ledger.skipped]).toEqual([1, 0]);
+      expect(ledger.outcomes[Outcome.resetByTarget]).toBe(1);
+    },
+    { replayer: { onlyFromSyn: true } },
+  );
+
   dialogue('row 78: acknowledgement, FIN and RST begin nothing', (d) => {
     for (const flags of ['A', 'FA', 'R', 'RA']) {
       expect(d.client(flags, { seq: 2000, ack: 5001 })).toBe(Verdict.stray);
@@ -284,6 +312,8 @@ describe('limits and strangers', () => {
       expect(d.client('S', from('10.1.2.3'))).toBe(Verdict.syn);
       expect(d.client('S', from('10.1.2.4'))).toBe(Verdict.overLimit);
       expect(d.replayer.ledger.notBegun).toBe(1);
+      expect(d.replayer.ledger.refused[Verdict.overLimit]).toBe(1);
+      expect(d.replayer.ledger.refused[Verdict.tupleInUse]).toBe(0);
     },
     { replayer: { maxCopies: 1 } },
   );

@@ -8,17 +8,18 @@ import type { PacketSink } from '../ports/packet-sink.ts';
 import type { CapturedPacket, ChecksumState } from '../ports/packet-source.ts';
 import { NoRoute, type RouteRegistrar } from '../ports/route-registrar.ts';
 import { type SessionConfig, SessionContext } from '../session/context.ts';
-import { Outcome } from '../session/outcome.ts';
+import { isOverfull, Outcome } from '../session/outcome.ts';
 import { isIntact } from '../session/soundness.ts';
 import { Verdict } from '../session/verdict.ts';
 import { SegmentStore } from '../tcp/segment-store.ts';
 import { PacketError, PacketView } from '../wire/packet-view.ts';
-import { ACK, SYN } from '../wire/tcp.ts';
+import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
 import { Admission, type AdmissionConfig } from './admission.ts';
 import { type Copy, ReadyList } from './copy.ts';
 import { CopyTable } from './copy-table.ts';
 import { Ledger } from './ledger.ts';
 import { parseResponse } from './response-header.ts';
+import { SkippedFlows } from './skipped-flows.ts';
 import { TransferTable } from './transfers.ts';
 
 export interface ReplayerConfig extends AdmissionConfig {
@@ -37,6 +38,7 @@ export class Replayer {
   readonly transfers: TransferTable;
   readonly #admission: Admission;
   readonly #copies: CopyTable;
+  readonly #skipped: SkippedFlows;
   readonly #ready = new ReadyList();
   readonly #deadlines = new DeadlineQueue<Copy>();
   readonly #view = new PacketView();
@@ -46,6 +48,7 @@ export class Replayer {
     const pool = new SlabPool(config.maxPayload);
     this.context = new SessionContext(config.session, new SegmentStore(), pool);
     this.#copies = new CopyTable(random.uint32());
+    this.#skipped = new SkippedFlows(random.uint32());
     this.#admission = new Admission(config, this.context, random);
   }
 
@@ -158,8 +161,22 @@ export class Replayer {
     }
     if (copy !== undefined) return this.#feed(now, copy, p, checksum);
     const admitted = this.#admission.admit(now, p, transfer, this.#copies, this.ledger);
-    if (typeof admitted === 'number') return admitted;
+    if (typeof admitted === 'number') {
+      if (!this.#admission.mayJoin) this.#noteSkipped(p, admitted);
+      return admitted;
+    }
     return this.#begin(now, admitted, p, checksum);
+  }
+
+  /** With -O: counts each connection once whose beginning was not captured. */
+  #noteSkipped(p: PacketView, verdict: Verdict): void {
+    if (verdict === Verdict.strayData) {
+      if (!this.#skipped.note(p)) return;
+      this.ledger.connections++;
+      this.ledger.skipped++;
+    } else if (verdict === Verdict.stray && (p.flags & (FIN | RST)) !== 0) {
+      this.#skipped.forget(p);
+    }
   }
 
   #begin(now: Instant, copy: Copy, p: PacketView, checksum: ChecksumState): Verdict {
@@ -191,7 +208,7 @@ export class Replayer {
   /** Whether what a client sends after its copy has ended is worth a copy of its own. */
   #goesOn(copy: Copy): boolean {
     // Refused a moment ago, refused again; and where a limit was met, the rest of a request would only meet it again.
-    const isHopeless = copy.outcome === Outcome.refused || copy.outcome === Outcome.limit;
+    const isHopeless = copy.outcome === Outcome.refused || isOverfull(copy.outcome);
     return this.#admission.mayJoin && !isHopeless;
   }
 
@@ -233,6 +250,8 @@ export class Replayer {
     copy.isDetached = true;
     this.#copies.remove(copy);
     this.#deadlines.remove(copy);
+    const goesOn = !copy.finCaptured && copy.outcome !== Outcome.resetByClient;
+    if (goesOn && !this.#admission.mayJoin) this.#skipped.remember(copy);
   }
 }
 

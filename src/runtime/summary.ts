@@ -2,7 +2,7 @@ import type { CaptureStatistics } from '../ports/packet-source.ts';
 import type { Ledger } from '../replay/ledger.ts';
 import type { Replayer } from '../replay/replayer.ts';
 import { OUTCOME_NAMES } from '../session/outcome.ts';
-import { VERDICT_NAMES } from '../session/verdict.ts';
+import { Verdict, VERDICT_NAMES } from '../session/verdict.ts';
 import { PACKET_ERROR_TEXT, type PacketError } from '../wire/packet-view.ts';
 
 /** What the sender reports. */
@@ -12,6 +12,13 @@ export interface SendTotals {
   /** By the name of the error. */
   readonly errors: ReadonlyMap<string, number>;
 }
+
+/** Why a connection was not begun, by verdict. */
+const NOT_BEGUN: Readonly<Record<number, string>> = {
+  [Verdict.overLimit]: '--max-connections',
+  [Verdict.tupleInUse]: 'address in use',
+  [Verdict.loopback]: 'loopback rule',
+};
 
 const line = (label: string, value: number): string => `  ${label.padEnd(36)}${value}`;
 const nonZero = (label: string, value: number): string[] => (value > 0 ? [line(label, value)] : []);
@@ -46,15 +53,12 @@ function describePackets(ledger: Ledger, capture: CaptureStatistics): string[] {
 function describeConnections(ledger: Ledger): string[] {
   const lines = [line('connections seen', ledger.connections).trimStart()];
   lines.push(...nonZero('not sampled (-r)', ledger.notSampled));
-  lines.push(...nonZero('not begun (limit or address in use)', ledger.notBegun));
-  let ended = 0;
-  OUTCOME_NAMES.forEach((name, i) => {
-    const count = ledger.outcomes[i] as number;
-    ended += count;
-    lines.push(...nonZero(name, count));
+  lines.push(...nonZero('open before the start (-O)', ledger.skipped));
+  ledger.refused.forEach((count, verdict) => {
+    lines.push(...nonZero(`not begun: ${NOT_BEGUN[verdict] ?? ''}`, count));
   });
-  const open = ledger.connections - ledger.notSampled - ledger.notBegun - ended;
-  lines.push(...nonZero('open', open));
+  OUTCOME_NAMES.forEach((name, i) => lines.push(...nonZero(name, ledger.outcomes[i] as number)));
+  lines.push(...nonZero('open', ledger.open));
   if (ledger.joined > 0) lines.push(line('of these, joined after their start', ledger.joined));
   return lines;
 }

@@ -1,6 +1,7 @@
 import { type Duration, elapsed, type Instant, seconds } from '../base/time.ts';
 import type { CaptureStatistics } from '../ports/packet-source.ts';
 import type { Replayer } from '../replay/replayer.ts';
+import type { SessionConfig } from '../session/context.ts';
 import { Outcome } from '../session/outcome.ts';
 import { formatEndpoint } from '../wire/address.ts';
 
@@ -50,11 +51,11 @@ export class Watchdog {
       lines.push(text());
     };
     const timedOut = after.timedOut - before.timedOut;
-    complain('unanswered', timedOut > 0, () => describeUnanswered(timedOut, after.connected));
+    complain('unanswered', timedOut > 0, () => this.#describeUnanswered(timedOut, after.connected));
     const refused = after.refused - before.refused;
     complain('refused', refused > 0, () => describeRefused(refused, this.#targets()));
     const lost = after.lost - before.lost;
-    complain('lost', lost > 0, () => describeLost(lost));
+    complain('lost', lost > 0, () => describeLost(lost, this.#config.gapTimeout));
     const silent =
       this.#replayer.ledger.captured === 0 && elapsed(this.#startedAt, now) >= PATIENCE;
     if (!this.#saidAt.has('silence')) complain('silence', silent, () => SILENCE);
@@ -71,27 +72,32 @@ export class Watchdog {
     };
   }
 
+  get #config(): SessionConfig {
+    return this.#replayer.context.config;
+  }
+
+  #describeUnanswered(count: number, connected: number): string {
+    const limit = this.#config.handshakeTimeout / 1e6;
+    const what = `${count} copied connections got no SYN-ACK within ${limit} s`;
+    if (connected > 0)
+      return `${what}; others did: the target's backlog may be full, or packets are lost`;
+    return (
+      `${what}, and none ever did: responses do not come back. Check on the target that the copies arrive and that its route for ` +
+      "their addresses leads to the assistant server, and there that intercept's -F and -i fit (docs/operating.md, When it does not work)"
+    );
+  }
+
   #targets(): string {
     const targets = this.#replayer.transfers.all.map((t) => formatEndpoint(t.target, t.targetPort));
     return [...new Set(targets)].join(', ');
   }
 }
 
-function describeUnanswered(count: number, connected: number): string {
-  const what = `${count} copied connections got no SYN-ACK within 15 s`;
-  if (connected > 0)
-    return `${what}; others did: the target's backlog may be full, or packets are lost`;
-  return (
-    `${what}, and none ever did: responses do not come back. Check on the target that the copies arrive and that its route for ` +
-    "their addresses leads to the assistant server, and there that intercept's -F and -i fit (docs/operating.md, When it does not work)"
-  );
-}
-
 const describeRefused = (count: number, targets: string): string =>
   `The target refused ${count} connections with RST: does a server listen at ${targets}? If it does, the responses reach a host that is not a black hole`;
 
-const describeLost = (count: number): string =>
-  `${count} packets were lost before capture, because tcpcopy was not given enough CPU time: copies with a gap end after 10 s. Copy fewer connections with -r`;
+const describeLost = (count: number, gapTimeout: Duration): string =>
+  `${count} packets were lost before capture, because tcpcopy was not given enough CPU time: copies with a gap end after ${gapTimeout / 1e6} s. Copy fewer connections with -r`;
 
 const SILENCE =
   'No packet has been captured for a minute: does traffic arrive at the ports of -x on this host and on the interfaces of -i, and does -F let it through?';

@@ -66,7 +66,7 @@ describe('closing', () => {
     d.silence(seconds(59));
     d.advance(seconds(2));
     d.expect('RA', { seq: 1101, ack: 9302 });
-    expect(count(d, Outcome.closedByTarget)).toBe(1);
+    expect(count(d, Outcome.closeWaitTimeout)).toBe(1);
   });
 
   dialogue('both close at once', (d) => {

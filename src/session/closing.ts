@@ -38,9 +38,10 @@ function dropOutput(s: SessionState): void {
 }
 
 /** Our FIN has left for the first time. */
-export function noteFinSent(s: SessionState): void {
+export function noteFinSent(s: SessionState, now: Instant): void {
   s.finSeq = seqAdd(s.sndMax, -1);
   s.enter('finSent');
+  s.lifeAt = addTime(now, s.context.config.closingTimeout);
 }
 
 /** The target has acknowledged our FIN. */
@@ -127,6 +128,10 @@ function reconnect(s: SessionState, now: Instant): void {
   const start = seqAdd(s.irs, hasClosed ? 2 : 1);
   if (s.sndUna === seqAdd(s.iss, 1) && s.rcvNxt === start && s.reconnects > 0) {
     endSession(s, now, hasClosed ? Outcome.closedByTarget : Outcome.resetByTarget, true);
+    return;
+  }
+  if (s.reconnects >= s.context.config.maxReconnections) {
+    endSession(s, now, Outcome.reconnectionLimit, true);
     return;
   }
   s.reconnects++;

@@ -21,8 +21,18 @@ export interface SessionConfig {
   readonly lingerTime: Duration;
   /** How long a connection that the target closed waits for the client to close too. */
   readonly closeWaitTime: Duration;
+  /** How long a target may be silent before it closes too, once the client has. */
+  readonly closingTimeout: Duration;
   /** Captured pieces that one connection may hold. */
   readonly maxSegments: number;
+  /** Octets of such pieces. */
+  readonly maxOctets: number;
+  /** Captured pieces that all connections may hold together. */
+  readonly maxSegmentsTotal: number;
+  /** Timeouts in a row after which the target is given up (Linux: tcp_retries2; by default -t comes first). */
+  readonly maxRetransmissions: number;
+  /** Connections that a copy may open anew because the target had closed or reset the one before. */
+  readonly maxReconnections: number;
 }
 
 /** What sessions have done, as totals. Segments unless said otherwise. */

@@ -215,7 +215,7 @@ describe('captured data', () => {
       for (let i = 0; i < 4; i++) d.client('PA', { seq: 1101 + 10 * i, ack: 5001, data: 10 });
       expect(d.client('PA', { seq: 1141, ack: 5001, data: 10 })).toBe(Verdict.overLimit);
       d.expect('RA', { seq: 1001 });
-      expect(d.replayer.ledger.outcomes[Outcome.limit]).toBe(1);
+      expect(d.replayer.ledger.outcomes[Outcome.segmentLimit]).toBe(1);
       expect(d.client('PA', { seq: 1151, ack: 5001, data: 10 })).toBe(Verdict.lostData);
       d.expectNothing();
     },

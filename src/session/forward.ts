@@ -81,13 +81,24 @@ function store(s: SessionState, now: Instant, p: PacketView, checksum: ChecksumS
   const ahead = seqDiff(end, queue.end);
   if (ahead > MAX_JUMP || (s.finCaptured && ahead > 0)) return Verdict.outOfWindow;
   if (ahead < 0 && (p.flags & FIN) !== 0) return Verdict.outOfWindow; // Data was captured beyond this FIN.
-  if (queue.segments >= s.context.config.maxSegments) {
-    endSession(s, now, Outcome.limit, true);
+  const limit = limitMet(s, p);
+  if (limit !== Outcome.open) {
+    endSession(s, now, limit, true);
     return Verdict.overLimit;
   }
   if (p.seq === queue.end && p.payloadLength <= MAX_PIECE) return storeInOrder(s, now, p, checksum);
   if (!isIntact(p, checksum)) return Verdict.badChecksum;
   return fillHoles(s, now, p, end);
+}
+
+/** Which limit a segment more would exceed; `open`: none. */
+function limitMet(s: SessionState, p: PacketView): Outcome {
+  const { config, store } = s.context;
+  const { queue } = s;
+  if (queue.segments >= config.maxSegments) return Outcome.segmentLimit;
+  if (queue.octets + p.payloadLength > config.maxOctets) return Outcome.octetLimit;
+  if (store.used >= config.maxSegmentsTotal) return Outcome.totalSegmentLimit;
+  return Outcome.open;
 }
 
 /** Below this, everything has been acknowledged by the target and is forgotten. */
@@ -181,7 +192,7 @@ function keptFlags(s: SessionState, p: PacketView, skip: number): number {
 }
 
 function outOfMemory(s: SessionState, now: Instant): Verdict {
-  endSession(s, now, Outcome.limit, true);
+  endSession(s, now, Outcome.totalOctetLimit, true);
   return Verdict.overLimit;
 }
 

@@ -13,7 +13,7 @@ export const Outcome = {
   refused: 3,
   /** The target reset the connection. */
   resetByTarget: 4,
-  /** The target closed first and the client never did. */
+  /** The target closed first, and what the client went on with could not go to another connection. */
   closedByTarget: 5,
   /** No SYN-ACK came. */
   handshakeTimeout: 6,
@@ -21,18 +21,30 @@ export const Outcome = {
   responseTimeout: 7,
   /** Nothing to send and nothing received for longer than the keep-alive timeout. */
   idleTimeout: 8,
+  /** The target closed first and the client did not follow in time. */
+  closeWaitTimeout: 9,
+  /** The client has closed, and the target was silent for too long before it did too. */
+  closingTimeout: 10,
   /** The capture lost a packet of the client that never came again. */
-  captureGap: 9,
+  captureGap: 11,
   /** The client opened a new connection from the same port while the copy lived. */
-  replaced: 10,
-  /** A limit on memory or on held segments was met. */
-  limit: 11,
+  replaced: 12,
+  /** Evicted, each by a limit of its own: captured pieces held for this connection, or octets of them; */
+  segmentLimit: 13,
+  octetLimit: 14,
+  /** pieces held for all connections, or memory for their octets: those of the connection that asked for more are let go; */
+  totalSegmentLimit: 15,
+  totalOctetLimit: 16,
+  /** timeouts in a row without progress; */
+  retransmissionLimit: 17,
+  /** connections that the copy has opened anew. */
+  reconnectionLimit: 18,
   /** No intercept took the registration in the time for the handshake, so no response could have come back. */
-  unregistered: 12,
+  unregistered: 19,
   /** The program ended while the copy lived. */
-  stopped: 13,
+  stopped: 20,
   /** A fault of ours; please report it. */
-  internalError: 14,
+  internalError: 21,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -47,10 +59,21 @@ export const OUTCOME_NAMES: readonly string[] = [
   'timed out: no SYN-ACK',
   'timed out: no response',
   'timed out: idle',
+  'timed out: client did not close',
+  'timed out: target did not close',
   'capture gap',
   'replaced by a new connection',
-  'limit met',
+  'evicted (--max-held-segments)',
+  'evicted (--max-held-octets)',
+  'evicted (--max-held-segments-total)',
+  'evicted (--max-held-octets-total)',
+  'evicted (--max-retransmissions)',
+  'evicted (--max-reconnections)',
   'no intercept',
   'stopped with the program',
   'internal error',
 ];
+
+/** Whether too much was held for the copy: the rest of what its client sends would only meet the limit again. */
+export const isOverfull = (outcome: Outcome): boolean =>
+  outcome >= Outcome.segmentLimit && outcome <= Outcome.totalOctetLimit;

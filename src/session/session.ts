@@ -8,14 +8,12 @@ import { endSession, handleAfterEnd } from './closing.ts';
 import { handleClientSegment } from './forward.ts';
 import { handleInSynSent, handleSynTimeout, reopen } from './handshake.ts';
 import { Outcome } from './outcome.ts';
-import { isSynchronized, Phase } from './phase.ts';
+import { isSendingOpen, isSynchronized, Phase } from './phase.ts';
 import { distrustSacks } from './recovery.ts';
 import { SessionState } from './state.ts';
 import { pollTransmit } from './transmit.ts';
 import type { Verdict } from './verdict.ts';
 
-/** Timeouts in a row after which the target is given up (Linux: tcp_retries2). */
-const MAX_RETRIES = 15;
 /** In microseconds. */
 const MIN_LEFT = 1000;
 
@@ -101,8 +99,8 @@ export class Session extends SessionState {
     this.retries++;
     this.rtt.backOff();
     this.timedAt = NEVER;
-    if (this.retries > MAX_RETRIES) {
-      endSession(this, now, Outcome.responseTimeout, true);
+    if (this.retries > this.context.config.maxRetransmissions) {
+      endSession(this, now, Outcome.retransmissionLimit, true);
     } else if (this.flight > 0 && this.sndWnd > 0) {
       // RFC 6298 (5.4) to (5.6); what follows SND.UNA is sent again as the window opens (go-back-N).
       this.congestion.onTimeout(this.flight, this.sndMax, this.mss);
@@ -122,27 +120,34 @@ export class Session extends SessionState {
       const outcome = this.routeDue ? Outcome.unregistered : Outcome.handshakeTimeout;
       endSession(this, now, outcome, true);
     } else if (this.phase === Phase.reconnecting) reopen(this, now);
-    else if (this.phase === Phase.closeWait) endSession(this, now, Outcome.closedByTarget, true);
+    else if (this.phase === Phase.closeWait) endSession(this, now, Outcome.closeWaitTimeout, true);
     else this.#checkSilence(now);
   }
 
-  /** -t and -k: a silent target is given up, sooner when captured data waits for it; then what counts is that something moves. */
+  /** -t, -k and --closing-timeout: a silent target is given up, sooner when captured data waits for it; then what counts is that something moves. */
   #checkSilence(now: Instant): void {
     const { config } = this.context;
     const waits = this.queue.segments > 0;
-    const limit = waits
-      ? config.sessionTimeout
-      : (Math.max(config.sessionTimeout, config.keepAliveTimeout) as Duration);
+    const limit = this.#patience(waits);
     const since = waits
       ? this.progressAt
       : (Math.max(this.lastTargetAt, this.progressAt) as Instant);
     if (elapsed(since, now) >= limit) {
-      endSession(this, now, waits ? Outcome.responseTimeout : Outcome.idleTimeout, true);
+      const outcome = waits ? Outcome.responseTimeout : Outcome.idleTimeout;
+      const isOpen = isSendingOpen(this.phase);
+      endSession(this, now, isOpen ? outcome : Outcome.closingTimeout, true);
     } else {
       // Never further ahead than the shorter limit: data may come to wait meanwhile.
       // Nor so near that rounding makes it now: a timer armed in the present would never end.
       const left = Math.max(limit - elapsed(since, now), MIN_LEFT);
       this.lifeAt = addTime(now, Math.min(left, config.sessionTimeout) as Duration);
     }
+  }
+
+  #patience(waits: boolean): Duration {
+    const { config } = this.context;
+    if (!isSendingOpen(this.phase)) return config.closingTimeout;
+    if (waits) return config.sessionTimeout;
+    return Math.max(config.sessionTimeout, config.keepAliveTimeout) as Duration;
   }
 }

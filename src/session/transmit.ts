@@ -160,7 +160,7 @@ function advance(
   s.queue.advance(s.sndNxt);
   if (seqAfter(s.sndNxt, s.sndMax)) s.sndMax = s.sndNxt;
   if (s.rtxAt === NEVER) s.rtxAt = addTime(now, s.rtt.rto);
-  if (complete && (flags & FIN) !== 0 && isSendingOpen(s.phase)) noteFinSent(s);
+  if (complete && (flags & FIN) !== 0 && isSendingOpen(s.phase)) noteFinSent(s, now);
   if (!isNew) {
     s.context.counters.retransmitted++;
     s.timedAt = NEVER;

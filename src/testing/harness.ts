@@ -25,7 +25,12 @@ export const DEFAULT_SESSION: SessionConfig = {
   gapTimeout: seconds(10),
   lingerTime: seconds(6),
   closeWaitTime: seconds(60),
+  closingTimeout: seconds(600),
   maxSegments: 65_536,
+  maxOctets: 64 << 20,
+  maxSegmentsTotal: 2_000_000,
+  maxRetransmissions: 20,
+  maxReconnections: 65_536,
 };
 
 export function address(text: string): IpAddress {
@@ -215,9 +220,7 @@ export class Harness implements PacketSink, RouteRegistrar {
 
   /** Connections that the ledger takes for open. */
   get open(): number {
-    const { ledger } = this.replayer;
-    const ended = ledger.outcomes.reduce((a, b) => a + b, 0);
-    return ledger.connections - ledger.notSampled - ledger.notBegun - ended;
+    return this.replayer.ledger.open;
   }
 
   /** Every captured packet is in one bucket, and no more connections have ended than began. */

@@ -88,7 +88,7 @@ class Siege {
     const { ledger, size } = this.replayer;
     const packets = sum(ledger.packetErrors) + sum(ledger.verdicts);
     check(packets === this.captured, 'every captured packet is in one bucket');
-    const ended = sum(ledger.outcomes) + ledger.notSampled + ledger.notBegun;
+    const ended = sum(ledger.outcomes) + ledger.notSampled + ledger.skipped + sum(ledger.refused);
     const open = ledger.connections - ended;
     check(open >= 0 && open <= size, 'connections add up');
   }

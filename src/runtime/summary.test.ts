@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { seconds } from '../base/time.ts';
+import { Dialogue } from '../testing/index.ts';
+import { describeReplay } from './summary.ts';
+
+const from = (address: string, port = 40_000) => ({ from: { address, port } });
+
+/** The number in the line with this label, indented or not. */
+const numberOf = (lines: readonly string[], label: string): number => {
+  const line = lines.find((text) => text.trim().replace(/ +\d+$/, '') === label);
+  return Number(line?.match(/(\d+)$/)?.[1] ?? Number.NaN);
+};
+
+/** The sum of the indented lines below a headline. */
+function sumBelow(lines: readonly string[], headline: string): number {
+  const start = lines.findIndex((text) => text.startsWith(headline));
+  let sum = 0;
+  for (let i = start + 1; lines[i]?.startsWith('  '); i++) {
+    if (!lines[i]?.includes('of these')) sum += Number(lines[i]?.match(/(\d+)$/)?.[1]);
+  }
+  return sum;
+}
+
+const account = (d: Dialogue): string[] =>
+  describeReplay(
+    d.replayer,
+    { received: 0, dropped: 0 },
+    { packets: 0, octets: 0, errors: new Map() },
+  );
+
+test('connections that were not begun are told apart by cause, and all sums hold', () => {
+  const d = new Dialogue({ replayer: { maxCopies: 2, onlyFromSyn: true } });
+  d.client('S', { seq: 1, ...from('127.0.0.1') });
+  d.client('S', { seq: 1, ...from('10.1.2.3') });
+  d.client('S', { seq: 1, ...from('10.1.2.4') });
+  d.client('S', { seq: 1, ...from('10.1.2.5') });
+  d.client('PA', { seq: 1, data: 1, ...from('10.1.2.6') });
+  d.advance(seconds(15));
+  d.client('S', { seq: 1, ...from('10.1.2.7') });
+  d.advance(seconds(7));
+  d.client('S', { seq: 1, ...from('10.1.2.8') });
+  const lines = account(d);
+  expect(numberOf(lines, 'not begun: loopback rule')).toBe(1);
+  expect(numberOf(lines, 'not begun: --max-connections')).toBe(2);
+  expect(numberOf(lines, 'open before the start (-O)')).toBe(1);
+  expect(numberOf(lines, 'timed out: no SYN-ACK')).toBe(2);
+  expect(numberOf(lines, 'open')).toBe(1);
+  expect(sumBelow(lines, 'connections seen')).toBe(numberOf(lines, 'connections seen'));
+  expect(sumBelow(lines, 'packets captured')).toBe(numberOf(lines, 'packets captured'));
+});
