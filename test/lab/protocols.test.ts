@@ -1,7 +1,10 @@
 // Stateful servers over copied connections: the target was told what the online server was told, and holds the same.
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { CommandResult, RunOptions } from '../../lab/child.ts';
+import { postgresContent, psql, startPostgres } from '../../lab/postgres.ts';
 import { type Copying, startCopying } from '../../lab/programs.ts';
 import { redisDigest, startRedis, watchRedis } from '../../lab/redis.ts';
 import { countStatements, differences, type Statements, settled } from '../../lab/statements.ts';
@@ -121,4 +124,91 @@ expire first:range 10000
 getdel first:nothing
 ping
 quit
+`;
+
+test('PostgreSQL: transactions, prepared statements, pipelines, COPY, temporary tables', async () => {
+  await using lab = await createLab();
+  const logs = {
+    online: await startPostgres(lab, 'online'),
+    target: await startPostgres(lab, 'target'),
+  };
+  const read: Reader = (side) => Promise.resolve(logs[side]());
+  const copying = await copyPort(lab, 5432);
+  const server = lab.ip4('online');
+  const bench = (...args: string[]): Promise<CommandResult> =>
+    onClient(lab, 'pgbench', ['-h', server, '-U', 'postgres', ...args, 'postgres']);
+  const session = (input: string): Promise<CommandResult> =>
+    psql(lab, 'client', server, [], { input });
+  // 100,000 rows by COPY, 10 MB.
+  await bench('-i', '-q');
+  await session(POSTGRES_TABLES);
+  await expectArrived(copying, read);
+  // Debits and credits commute. That of the four who wait for the same row differs on each side.
+  await bench('-n', '-M', 'prepared', '-c', '4', '-j', '2', '-t', '100');
+  await bench('-n', '-M', 'simple', '-C', '-c', '2', '-t', '20');
+  const script = join(lab.folder, 'pipeline.sql');
+  writeFileSync(script, POSTGRES_PIPELINE);
+  await bench('-n', '-M', 'prepared', '-c', '4', '-t', '50', '-f', script);
+  await Promise.all([
+    session(POSTGRES_SESSION.replaceAll('NAME', 'one').replace('LARGE', MEGABYTE)),
+    session(POSTGRES_SESSION.replaceAll('NAME', 'two').replace('LARGE', 'small')),
+  ]);
+  // Somebody listens while another speaks: what the server says unasked comes at another time on the target.
+  await Promise.all([
+    session(`LISTEN news;\n${'SELECT pg_sleep(0.05);\n'.repeat(10)}UNLISTEN news;\n`),
+    session(Array.from({ length: 20 }, (_, i) => `NOTIFY news, 'item ${i}';\n`).join('')),
+  ]);
+  await expectSame(copying, read, { connections: 50, statements: 4000 });
+  const content = await postgresContent(lab, 'online');
+  expect(content).toMatch(/pgbench_history\|440\|.*\nsessions\|/s);
+  expect(await postgresContent(lab, 'target')).toBe(content);
+});
+
+const POSTGRES_TABLES = `
+CREATE TABLE counters (id int PRIMARY KEY, value bigint NOT NULL);
+INSERT INTO counters SELECT n, 0 FROM generate_series(0, 9) n;
+CREATE TABLE items (client int, text text);
+CREATE TABLE sessions (name text, step int, text text, PRIMARY KEY (name, step));
+`;
+
+/** Sent at once, answered at once. */
+const POSTGRES_PIPELINE = String.raw`
+\set n random(0, 9)
+\startpipeline
+INSERT INTO items VALUES (:client_id, repeat('x', :n * 100)), (:client_id, 'second'), (:client_id, NULL);
+SELECT count(*) FROM items WHERE client = :client_id;
+UPDATE counters SET value = value + :n WHERE id = :n;
+\endpipeline
+`;
+
+const POSTGRES_SESSION = `
+SET search_path = pg_temp, public;
+SET work_mem = '1MB';
+CREATE TEMP TABLE scratch (n int, text text);
+\\copy scratch FROM STDIN
+1	one
+2	two \\\\ and more
+\\.
+INSERT INTO scratch SELECT n, repeat('r', n) FROM generate_series(3, 500) n;
+BEGIN;
+INSERT INTO sessions SELECT 'NAME', n, text FROM scratch;
+SAVEPOINT before_the_error;
+INSERT INTO sessions VALUES ('NAME', 1, 'again');
+ROLLBACK TO before_the_error;
+UPDATE sessions SET text = text || '!' WHERE name = 'NAME' AND step % 2 = 0;
+COMMIT;
+BEGIN;
+DELETE FROM sessions WHERE name = 'NAME';
+ROLLBACK;
+PREPARE add (int, text) AS INSERT INTO sessions VALUES ('NAME', $1, $2);
+EXECUTE add(1001, 'prepared');
+EXECUTE add(1002, 'LARGE');
+SELECT text FROM sessions WHERE name = 'NAME' AND step = 1002;
+SELECT count(*), current_setting('work_mem') FROM scratch;
+DECLARE rows CURSOR WITH HOLD FOR SELECT * FROM scratch ORDER BY n;
+FETCH 100 FROM rows;
+FETCH 300 FROM rows;
+CLOSE rows;
+INSERT INTO sessions SELECT 'NAME', 2000, md5(string_agg(text, ',' ORDER BY n)) FROM scratch;
+DISCARD ALL;
 `;
