@@ -1,50 +1,47 @@
-import { FRAME_ERROR_TEXT, FrameError } from './frame.ts';
-
-/** Why a control connection cannot go on: the first thing that was wrong. */
-export const Fault = {
-  /** Version 6: the first message names a client. */
-  noVersion: 1,
-  /** Version 6: see `FrameError`, whose text is given. */
-  badFrame: 2,
-  /** The peer speaks version 6 only, and that is not allowed here. */
-  originalRefused: 3,
-  /** A hello with a version that was not offered, or a second one. */
-  badHello: 4,
-  /** The mark of the change to extended frames where it may not stand. */
-  badSwitch: 5,
-  /** The peer wants proof of a key, and there is none here. */
-  keyRequired: 6,
-  /** There is a key here, and the peer has none. */
-  peerWithoutKey: 7,
-  /** The peer's proof does not fit: another key, or a handshake replayed. */
-  wrongKey: 8,
-  /** There is a key here, and the peer did not prove it in time. */
-  notProven: 9,
-  /** A registration before the proof. */
-  tooEarly: 10,
-  /** An extended frame of a type that is unknown here and may not be passed over. */
-  unknownType: 11,
-  /** An extended frame whose body is shorter or longer than its type allows. */
-  badLength: 12,
-  /** An extended frame whose header is not one, or a record in it that is not one. */
-  damaged: 13,
-  /** An extended frame of a known type that may not come now. */
-  outOfTurn: 14,
-  /** Something that this release does not do yet: packets to be injected. */
-  notSupported: 15,
-  /** The peer has said that it ends the connection, and why. */
-  bye: 16,
-} as const;
-export type Fault = (typeof Fault)[keyof typeof Fault];
+import { frameName } from './extended-frame.ts';
+import type { ExtendedDecoder } from './extended-frame.ts';
+import { Fault } from './fault.ts';
+import { ByeCode } from './small-frames.ts';
 
 /** What ended a connection, for the program and for people. */
 export interface Failure {
   readonly fault: Fault;
-  /** What failed, what was found, what to do next: a sentence without a capital or a full stop. */
+  /** What was found and what to do next: a sentence without a capital or a full stop, that fits both ends. */
   readonly reason: string;
 }
 
-export const frameFailure = (error: FrameError): Failure => ({
-  fault: Fault.badFrame,
-  reason: FRAME_ERROR_TEXT[error],
-});
+/** What is said of a frame at which the decoder has stopped. */
+export function frameFailure(fault: Fault, decoder: ExtendedDecoder): Failure {
+  const name = frameName(decoder.type);
+  return { fault, reason: sentence(fault, name, decoder.bodyLength) };
+}
+
+function sentence(fault: Fault, name: string, length: number): string {
+  switch (fault) {
+    case Fault.unknownType:
+      return `a frame of unknown ${name} came, which may not be passed over: use the same release at both ends`;
+    case Fault.badLength:
+      return `a frame ${name} with a body of ${length} octets came, which no such frame has: use the same release at both ends, or look for what alters the stream`;
+    case Fault.outOfTurn:
+      return `a frame ${name} came where none may come: use the same release at both ends`;
+    case Fault.tooEarly:
+      return `a frame ${name} came before the proof of the key: give tcpcopy the key that intercept was given`;
+    case Fault.notSupported:
+      return `a frame ${name} came: this release cannot inject packets for its peer`;
+    default:
+      return `a frame ${name} that cannot be read came: use the same release at both ends, or look for what alters the stream`;
+  }
+}
+
+const BYE_CODES: ReadonlyMap<Fault, ByeCode> = new Map<Fault, ByeCode>([
+  [Fault.keyRequired, ByeCode.keyRequired],
+  [Fault.peerWithoutKey, ByeCode.keyRequired],
+  [Fault.tooEarly, ByeCode.keyRequired],
+  [Fault.wrongKey, ByeCode.wrongKey],
+  [Fault.notProven, ByeCode.wrongKey],
+  [Fault.originalRefused, ByeCode.keyRequired],
+  [Fault.notSupported, ByeCode.notSupported],
+]);
+
+/** How the peer is told of a failure. */
+export const byeCodeOf = (fault: Fault): ByeCode => BYE_CODES.get(fault) ?? ByeCode.malformed;

@@ -1,21 +1,33 @@
 import { Memory } from '../base/memory.ts';
 import type { PacketView } from '../wire/packet-view.ts';
-import { MESSAGE_LENGTH, responseParts, writeResponse } from './response-message.ts';
+import { OutBuffer } from './out-buffer.ts';
+import {
+  MESSAGE_LENGTH,
+  PAYLOAD_MESSAGE_LENGTH,
+  responseParts,
+  writePayload,
+  writeResponse,
+} from './response-message.ts';
 
 /*
  * How response messages travel from intercept to tcpcopy: frame := count (2 octets, big-endian, 1 to 16), then so many
- * messages of 64 octets. The original reads one frame at a wake-up and spins until it has all of it, so a frame must
- * leave in one write.
+ * messages of 64 octets; in payload mode 1 to 6 messages of 192. The original reads one frame at a wake-up and spins until
+ * it has all of it, so a frame must leave in one write.
  */
 
 /** Messages in one frame, at the most. */
 export const MAX_FRAME_MESSAGES = 16;
+/** The same in payload mode. */
+export const MAX_PAYLOAD_FRAME_MESSAGES = 6;
 export const FRAME_HEADER_LENGTH = 2;
 /** Of the longest frame, in octets: 1026. */
 export const MAX_FRAME_LENGTH: number = FRAME_HEADER_LENGTH + MAX_FRAME_MESSAGES * MESSAGE_LENGTH;
 
 export interface ResponseHandler {
-  /** A message of 64 octets at `memory[offset …]`: the headers of a response, valid only during the call. `offset` may be any number. */
+  /**
+   * A message at `memory[offset …]`: the headers of a response in 64 octets, in payload mode 192, valid only during the call.
+   * `offset` may be any number.
+   */
   handleResponse(memory: Memory, offset: number): void;
 }
 
@@ -28,6 +40,8 @@ export const FrameError = {
   uncombined: 2,
   /** A message that does not begin with an IPv4 header. */
   notIpv4: 3,
+  /** Payload mode: a count or a message as of a build without it. */
+  noPayload: 4,
 } as const;
 export type FrameError = (typeof FrameError)[keyof typeof FrameError];
 
@@ -40,11 +54,33 @@ export const FRAME_ERROR_TEXT: Readonly<Record<FrameError, string>> = {
     'intercept sent a response without a frame around it: it was built with --disable-combined; use one built without that option',
   [FrameError.notIpv4]:
     'intercept sent a response that is no IPv4 header: it may have been built with --with-resp-payload; use one built without that option',
+  [FrameError.noPayload]:
+    'intercept sent a frame that is none of --with-resp-payload: it was built without that option; use one built with it, or leave the option out here',
 };
+
+/** Counts that are none: at the begin of a frame they mark what the extended protocol puts there. */
+export const Mark = {
+  none: 0,
+  /** "TC", of the hello. */
+  hello: 0x5443,
+  /** "TE": extended frames follow. */
+  extended: 0x5445,
+} as const;
+export type Mark = (typeof Mark)[keyof typeof Mark];
+
+export interface FrameDecoderOptions {
+  /** Messages are 192 octets. */
+  readonly payload?: boolean;
+  /** Stop at marks instead of refusing them. */
+  readonly marks?: boolean;
+}
 
 /** tcpcopy's end of a connection: octets in, in pieces of any size, response headers out. One for each connection. */
 export class FrameDecoder {
-  readonly #scratch = Memory.alloc(MESSAGE_LENGTH);
+  readonly messageLength: number;
+  readonly #maxMessages: number;
+  readonly #marks: boolean;
+  readonly #scratch: Memory;
   /** Octets of the message in hand that are in `#scratch`. */
   #partial = 0;
   /** Messages of the frame in hand that are still to come. */
@@ -52,13 +88,29 @@ export class FrameDecoder {
   /** First octet of a count that was split; −1 when there is none. */
   #countHigh = -1;
   #error: FrameError = FrameError.none;
+  #mark: Mark = Mark.none;
+  /** Where the last `push` stopped: at the end of what it was given, or behind a mark. */
+  consumed = 0;
   /** Frames begun, those with no message included. */
   frames = 0;
   /** Messages delivered. */
   messages = 0;
 
+  constructor(options: FrameDecoderOptions = {}) {
+    const payload = options.payload ?? false;
+    this.messageLength = payload ? PAYLOAD_MESSAGE_LENGTH : MESSAGE_LENGTH;
+    this.#maxMessages = payload ? MAX_PAYLOAD_FRAME_MESSAGES : MAX_FRAME_MESSAGES;
+    this.#marks = options.marks ?? false;
+    this.#scratch = Memory.alloc(this.messageLength);
+  }
+
   get error(): FrameError {
     return this.#error;
+  }
+
+  /** The mark at which the last `push` stopped. */
+  get mark(): Mark {
+    return this.#mark;
   }
 
   /** Whether a frame has begun and is not complete. */
@@ -67,25 +119,28 @@ export class FrameDecoder {
   }
 
   /**
-   * Reads `memory[0 … length)`. A message that arrives whole is delivered where it lies; only a split one is copied. After
+   * Reads `memory[offset … end)`. A message that arrives whole is delivered where it lies; only a split one is copied. After
    * an error nothing more is read, and every call returns that error.
    */
-  push(memory: Memory, length: number, handler: ResponseHandler): FrameError {
-    let at = 0;
-    while (at < length && this.#error === FrameError.none) {
+  push(memory: Memory, end: number, handler: ResponseHandler, offset = 0): FrameError {
+    const size = this.messageLength;
+    let at = offset;
+    this.#mark = Mark.none;
+    while (at < end && this.#error === FrameError.none && this.#mark === Mark.none) {
       if (this.#left === 0) {
         this.#countOctet(memory.bytes[at++] as number);
-      } else if (this.#partial === 0 && length - at >= MESSAGE_LENGTH) {
+      } else if (this.#partial === 0 && end - at >= size) {
         this.#deliver(memory, at, handler);
-        at += MESSAGE_LENGTH;
+        at += size;
       } else {
         this.#scratch.bytes[this.#partial++] = memory.bytes[at++] as number;
-        if (this.#partial === MESSAGE_LENGTH) {
+        if (this.#partial === size) {
           this.#partial = 0;
           this.#deliver(this.#scratch, 0, handler);
         }
       }
     }
+    this.consumed = at;
     return this.#error;
   }
 
@@ -96,20 +151,26 @@ export class FrameDecoder {
     }
     const count = (this.#countHigh << 8) | octet;
     this.#countHigh = -1;
-    if (count > MAX_FRAME_MESSAGES) {
-      // The original's uncombined build begins with version 4, IHL 5 and a type of service, nearly always 0x4500.
-      const bare = this.frames === 0 && count >>> 8 === 0x45;
-      this.#error = bare ? FrameError.uncombined : FrameError.badCount;
+    if (count > this.#maxMessages) {
+      if (this.#marks && (count === Mark.hello || count === Mark.extended)) this.#mark = count;
+      else this.#error = this.#badCount(count);
       return;
     }
     this.frames++;
     this.#left = count;
   }
 
+  #badCount(count: number): FrameError {
+    // The original's uncombined build begins with version 4, IHL 5 and a type of service, nearly always 0x4500.
+    if (this.frames === 0 && count >>> 8 === 0x45) return FrameError.uncombined;
+    return count <= MAX_FRAME_MESSAGES ? FrameError.noPayload : FrameError.badCount;
+  }
+
   #deliver(memory: Memory, at: number, handler: ResponseHandler): void {
     this.#left--;
     if ((memory.bytes[at] as number) >>> 4 !== 4) {
-      this.#error = FrameError.notIpv4;
+      const plain = this.messageLength === MESSAGE_LENGTH;
+      this.#error = plain ? FrameError.notIpv4 : FrameError.noPayload;
       return;
     }
     this.messages++;
@@ -124,46 +185,63 @@ export const AddResult = {
   full: 1,
   /** Version 6 carries IPv4 only. */
   notIpv4: 2,
+  /** The peer may not have responses: it has said nothing yet, or has not proved the key. */
+  notReady: 3,
 } as const;
 export type AddResult = (typeof AddResult)[keyof typeof AddResult];
 
 const MIN_FRAMES = 4;
+
+export interface FrameEncoderOptions {
+  /** Messages are 192 octets. */
+  readonly payload?: boolean;
+  /** Where the frames go; a buffer of its own when absent. */
+  readonly out?: OutBuffer;
+}
 
 /**
  * intercept's end of a connection: responses in, one run of whole frames out, at `memory[0 … length)`. One for each
  * connection. The count of the last frame is kept right at every step, so the run may be sent at any time.
  */
 export class FrameEncoder {
-  readonly #maxFrames: number;
-  #memory: Memory = Memory.alloc(0);
-  #capacity = 0;
-  /** Where the last frame begins. */
-  #frameAt = 0;
-  #count = 0;
-  #length = 0;
+  readonly #out: OutBuffer;
+  readonly #limit: number;
+  readonly #messageLength: number;
+  readonly #maxMessages: number;
   /** Responses in the run; fewer than messages when some were too long for one. */
   packets = 0;
 
   /** Room for at most `maxFrames` frames; the memory starts small and doubles as it is needed. */
-  constructor(maxFrames: number) {
-    this.#maxFrames = maxFrames;
+  constructor(maxFrames: number, options: FrameEncoderOptions = {}) {
+    const payload = options.payload ?? false;
+    this.#messageLength = payload ? PAYLOAD_MESSAGE_LENGTH : MESSAGE_LENGTH;
+    this.#maxMessages = payload ? MAX_PAYLOAD_FRAME_MESSAGES : MAX_FRAME_MESSAGES;
+    this.#limit = maxFrames * (FRAME_HEADER_LENGTH + this.#maxMessages * this.#messageLength);
+    this.#out = options.out ?? new OutBuffer(this.#limit, MIN_FRAMES * MAX_FRAME_LENGTH);
   }
 
   get memory(): Memory {
-    return this.#memory;
+    return this.#out.memory;
   }
 
   /** Octets of whole frames. */
   get length(): number {
-    return this.#length;
+    return this.#out.length;
   }
 
-  /** Puts the headers of the response in `view` at the end, in all the messages it takes, or nothing. */
-  add(view: PacketView): AddResult {
+  /**
+   * Puts the headers of the response in `view` at the end, in all the messages it takes, or nothing. `captured`: octets present
+   * from `view.offset` on; needed in payload mode only.
+   */
+  add(view: PacketView, captured = 0): AddResult {
     if (view.family !== 4) return AddResult.notIpv4;
     const parts = responseParts(view);
     if (!this.#ensure(parts)) return AddResult.full;
-    for (let part = 0; part < parts; part++) writeResponse(view, part, this.#memory, this.#next());
+    for (let part = 0; part < parts; part++) {
+      const at = this.#next();
+      writeResponse(view, part, this.#out.memory, at);
+      if (this.#messageLength > MESSAGE_LENGTH) writePayload(view, captured, this.#out.memory, at);
+    }
     this.packets++;
     return AddResult.ok;
   }
@@ -172,53 +250,48 @@ export class FrameEncoder {
   addMessage(memory: Memory, offset: number): AddResult {
     if (!this.#ensure(1)) return AddResult.full;
     const at = this.#next();
+    const to = this.#out.memory;
     for (let i = 0; i < MESSAGE_LENGTH; i += 4) {
-      this.#memory.view.setInt32(at + i, memory.view.getInt32(offset + i));
+      to.view.setInt32(at + i, memory.view.getInt32(offset + i));
+    }
+    if (this.#messageLength > MESSAGE_LENGTH) {
+      to.bytes.fill(0, at + MESSAGE_LENGTH, at + this.#messageLength);
     }
     this.packets++;
     return AddResult.ok;
   }
 
   clear(): void {
-    this.#frameAt = 0;
-    this.#count = 0;
-    this.#length = 0;
+    this.#out.clear();
     this.packets = 0;
   }
 
   /** The offset of the next message; opens a frame when there is none or the last one is full. */
   #next(): number {
-    if (this.#length === 0 || this.#count === MAX_FRAME_MESSAGES) {
-      this.#frameAt = this.#length;
-      this.#length += FRAME_HEADER_LENGTH;
-      this.#count = 0;
+    const out = this.#out;
+    const count = this.#count();
+    if (count === 0 || count === this.#maxMessages) {
+      const at = out.take(FRAME_HEADER_LENGTH);
+      out.memory.view.setUint16(at, 1);
+      out.openAt = at;
+      out.openType = 0;
+    } else {
+      out.memory.view.setUint16(out.openAt, count + 1);
     }
-    const at = this.#length;
-    this.#length += MESSAGE_LENGTH;
-    this.#memory.view.setUint16(this.#frameAt, ++this.#count);
-    return at;
+    return out.extend(this.#messageLength);
+  }
+
+  /** Messages in the open frame; 0 when there is none. */
+  #count(): number {
+    const { openAt, openType, memory } = this.#out;
+    return openAt < 0 || openType !== 0 ? 0 : memory.view.getUint16(openAt);
   }
 
   #ensure(messages: number): boolean {
-    const frames = Math.ceil((messages - this.#roomInFrame()) / MAX_FRAME_MESSAGES);
-    const needed = this.#length + messages * MESSAGE_LENGTH + Math.max(0, frames) * 2;
-    return needed <= this.#capacity || this.#grow(needed);
-  }
-
-  #roomInFrame(): number {
-    return this.#length === 0 ? 0 : MAX_FRAME_MESSAGES - this.#count;
-  }
-
-  #grow(needed: number): boolean {
-    const limit = this.#maxFrames * MAX_FRAME_LENGTH;
-    if (needed > limit) return false;
-    let size = Math.max(this.#capacity, MIN_FRAMES * MAX_FRAME_LENGTH);
-    while (size < needed) size *= 2;
-    size = Math.min(size, limit);
-    const memory = Memory.alloc(size);
-    memory.bytes.set(this.#memory.bytes.subarray(0, this.#length));
-    this.#memory = memory;
-    this.#capacity = size;
-    return true;
+    const count = this.#count();
+    const room = count === 0 ? 0 : this.#maxMessages - count;
+    const frames = Math.max(0, Math.ceil((messages - room) / this.#maxMessages));
+    const needed = messages * this.#messageLength + frames * FRAME_HEADER_LENGTH;
+    return this.#out.length + needed <= this.#limit && this.#out.reserve(needed);
   }
 }

@@ -1,16 +1,47 @@
-import type { FlowKey } from '../base/flow-table.ts';
+import { FlowKey } from '../base/flow-table.ts';
 import type { Memory } from '../base/memory.ts';
 import type { PacketView } from '../wire/packet-view.ts';
-import type { Failure } from './failure.ts';
-import type { AddResult } from './frame.ts';
+import { prove, Prover, sameProof, SECRET_LENGTH } from './authentication.ts';
+import {
+  ExtendedDecoder,
+  type ExtendedHandler,
+  FINE,
+  FrameType,
+  TARGET_RECORD,
+} from './extended-frame.ts';
+import { byeCodeOf, type Failure, frameFailure } from './failure.ts';
+import { Fault } from './fault.ts';
+import { AddResult, FrameEncoder, Mark, MAX_FRAME_LENGTH } from './frame.ts';
+import { CAPABILITIES, EXTENDED_VERSION, HELLO_LENGTH, HelloFlag, writeHello } from './hello.ts';
+import { OutBuffer } from './out-buffer.ts';
+import {
+  CONTROL_VERSION,
+  RegistrationDecoder,
+  RegistrationError,
+  type RegistrationHandler,
+} from './registration.ts';
+import { addRecord } from './response-record.ts';
 import type { Signer } from './signer.ts';
-import type { ControlTarget } from './tcpcopy-end.ts';
+import {
+  addBye,
+  addCount,
+  addOctets,
+  addPing,
+  addPong,
+  type ControlTarget,
+  readBye,
+  readTargets,
+  readU64,
+} from './small-frames.ts';
 
 /** Keys are re-used: valid only during the call. The near end of a key is the client, the far end the target. */
 export interface InterceptEndHandler {
   /** The first message has come. A version other than 6 deserves a warning, no more. */
   handleVersion(version: number): void;
-  /** Both are of ours and extended frames are spoken from here on. `proven`: both have proved the key. */
+  /**
+   * Both are of ours and extended frames are spoken from here on. `proven`: both have proved the key. Where a key can be
+   * proved but need not be, called with false first, and with true if the peer does.
+   */
   handleExtended(proven: boolean): void;
   handleSessionAdd(key: FlowKey): void;
   handleSessionDelete(key: FlowKey): void;
@@ -25,45 +56,334 @@ export interface InterceptEndHandler {
 export interface InterceptEndOptions {
   /** The pre-shared key; null when there is none. */
   readonly key: Signer | null;
-  /** Peers that speak version 6 only, and peers that do not prove the key, are served. */
+  /** Peers that speak version 6 only are served, and with a key, peers that do not prove it. */
   readonly allowOriginal: boolean;
   /** 32 unpredictable octets, fresh for this connection. */
   readonly nonce: Uint8Array;
-  /** 32 octets that both ends of a TLS connection know and nobody else (RFC 9266); zeros without TLS. */
-  readonly channelBinding: Uint8Array;
+  /** 32 octets that both ends of a TLS connection know and nobody else (RFC 9266). */
+  readonly channelBinding?: Uint8Array | undefined;
   /** Version 6 messages are 192 octets: the tcpcopy is an original that wants payload. */
-  readonly payloadMessages: boolean;
+  readonly payloadMessages?: boolean;
 }
+
+/**
+ * Frames of version 6 that the output holds at the most: 2048 responses in 128 KB, several times what one wake-up captures.
+ */
+const MAX_FRAMES = 128;
+/** Octets of responses in extended frames that the output holds at the most: without payload, and with it. */
+const HEADERS_ROOM = 262_144;
+const PAYLOAD_ROOM = 2_097_152;
+/** For what must be said besides responses. */
+const SPARE_ROOM = 8192;
+/** Enough for the frames of a lone wake-up; most connections never need more. */
+const FIRST_ROOM = 4 * MAX_FRAME_LENGTH;
 
 /**
  * intercept's end of a control connection, without I/O. Octets in through `handleData`, responses in through `addResponse`;
  * what is to be sent lies at `memory[0 … length)`, always whole frames, and is forgotten by `clear`.
  */
-export interface InterceptEnd {
+export class InterceptEnd {
+  readonly #handler: InterceptEndHandler;
+  readonly #options: InterceptEndOptions;
+  readonly #out = new OutBuffer(PAYLOAD_ROOM + SPARE_ROOM, FIRST_ROOM);
+  readonly #encoder: FrameEncoder;
+  readonly #registrations = new RegistrationDecoder();
+  readonly #frames = new ExtendedDecoder();
+  readonly #fromVersion6: RegistrationHandler;
+  readonly #fromFrames: ExtendedHandler;
+  readonly #key = new FlowKey();
+  #failure: Failure | null = null;
+  /** The highest version that the peer offered; 0 when it is an original one. */
+  #offered = 0;
+  /** The hello behind its mark, when it was sent. */
+  #hello: Uint8Array | null = null;
+  /** All that is sent is of the extended protocol. */
+  #isExtended = false;
+  #isProven = false;
+  #payloadWanted = 0;
+  #packets = 0;
+
+  constructor(options: InterceptEndOptions, handler: InterceptEndHandler) {
+    this.#options = options;
+    this.#handler = handler;
+    const payload = options.payloadMessages ?? false;
+    this.#encoder = new FrameEncoder(MAX_FRAMES, { payload, out: this.#out });
+    this.#fromVersion6 = {
+      handleVersion: (version, offered) => this.#handleVersion(version, offered),
+      handleSessionAdd: (key) => {
+        if (this.#acceptsSession()) this.#handler.handleSessionAdd(key);
+      },
+      handleSessionDelete: (key) => {
+        if (this.#acceptsSession()) this.#handler.handleSessionDelete(key);
+      },
+    };
+    this.#fromFrames = {
+      admit: (type) => this.#admit(type),
+      handleUnit: (type, memory, at, length) => this.#handleUnit(type, memory, at, length),
+    };
+  }
+
   /** Set once, when `handleData` has returned false or `bye` was called. */
-  readonly failure: Failure | null;
-  readonly isExtended: boolean;
+  get failure(): Failure | null {
+    return this.#failure;
+  }
+
+  get isExtended(): boolean {
+    return this.#isExtended;
+  }
+
+  /** The peer has proved the key. */
+  get isProven(): boolean {
+    return this.#isProven;
+  }
+
+  /** The first message of the connection has come whole. */
+  get isStarted(): boolean {
+    return this.#registrations.isStarted;
+  }
+
   /** Responses may be added: the first message has come, and the proof if it is required. */
-  readonly isReady: boolean;
-  /** Octets of a message that is not complete are held: a peer that stays so has stalled. */
-  readonly isMidMessage: boolean;
-  readonly payloadWanted: number;
-  readonly memory: Memory;
-  readonly length: number;
+  get isReady(): boolean {
+    return this.#registrations.isStarted && this.#failure === null && !this.#owesProof;
+  }
+
+  /** Octets of a message or frame that is not complete were read: a peer that stays so has stalled. */
+  get isMidMessage(): boolean {
+    return this.#registrations.partial > 0 || this.#frames.isMidFrame;
+  }
+
+  get payloadWanted(): number {
+    return this.#payloadWanted;
+  }
+
+  get memory(): Memory {
+    return this.#out.memory;
+  }
+
+  get length(): number {
+    return this.#out.length;
+  }
+
   /** Responses in the output. */
-  readonly packets: number;
-  clear(): void;
+  get packets(): number {
+    return this.#packets;
+  }
+
+  /** What was in the output has been sent, or is dropped; the octets stay where they are until the next are written. */
+  clear(): void {
+    this.#out.clear();
+    this.#packets = 0;
+  }
+
   /** Reads `memory[0 … length)`. False when the connection must be closed, after what is in the output was sent. */
-  handleData(memory: Memory, length: number): boolean;
+  handleData(memory: Memory, length: number): boolean {
+    if (this.#failure !== null) return false;
+    const registrations = this.#registrations;
+    let at = 0;
+    if (!registrations.isSwitched) {
+      const error = registrations.push(memory, length, this.#fromVersion6);
+      if (error === RegistrationError.noVersion) {
+        this.#failWith(
+          Fault.noVersion,
+          `its first message is not a version message (all zero but the type), so it is no tcpcopy or one from before protocol version ${CONTROL_VERSION}: check what connects to this port`,
+        );
+      }
+      at = registrations.consumed;
+      if (registrations.isSwitched && this.#failure === null) this.#begin();
+    }
+    if (at < length && this.#failure === null) {
+      const fault = this.#frames.push(memory, at, length, this.#fromFrames);
+      if (fault !== FINE && this.#failure === null) this.#fail(frameFailure(fault, this.#frames));
+    }
+    return this.#failure === null;
+  }
+
   /**
    * Puts the response in `view` at the end of the output, or nothing. `captured`: octets present from `view.offset` on, at least
    * all headers. `receivedAt`: microseconds of CLOCK_REALTIME, 0 when not known.
    */
-  addResponse(view: PacketView, captured: number, receivedAt: number): AddResult;
-  /** One count for the peer's ledger; see `CountId`. False where version 6 is spoken or there is no room. */
-  addCount(id: number, value: number): boolean;
-  /** As `TcpcopyEnd.ping`. */
-  ping(token: number): boolean;
-  /** Says why the connection is about to be closed, where the peer understands it. Nothing is taken after. */
-  bye(code: number, reason: string): void;
+  addResponse(view: PacketView, captured: number, receivedAt: number): AddResult {
+    if (!this.isReady) return AddResult.notReady;
+    const wanted = this.#payloadWanted;
+    if (!this.#isExtended) {
+      const added = this.#encoder.add(view, captured);
+      if (added === AddResult.ok) this.#packets++;
+      return added;
+    }
+    const limit = wanted > 0 ? PAYLOAD_ROOM : HEADERS_ROOM;
+    if (!addRecord(this.#out, limit, view, captured, receivedAt, wanted)) return AddResult.full;
+    this.#packets++;
+    return AddResult.ok;
+  }
+
+  /** One count for the peer's ledger, see `CountId`. False where that is not understood, or without room. */
+  addCount(id: number, value: number): boolean {
+    return this.#isExtended && this.isReady && addCount(this.#out, id, value);
+  }
+
+  /** Asks for `handlePong(token)`; `token` an integer from 0 to 2⁵³−1. False where that is not understood, or without room. */
+  ping(token: number): boolean {
+    return this.#isExtended && this.isReady && addPing(this.#out, token);
+  }
+
+  /** Says why the connection is about to be closed, where the peer understands it. Nothing is read or taken after. */
+  bye(code: number, reason: string): void {
+    this.#end({ fault: Fault.bye, reason }, code);
+  }
+
+  get #keyRequired(): boolean {
+    return this.#options.key !== null && !this.#options.allowOriginal;
+  }
+
+  get #owesProof(): boolean {
+    return this.#keyRequired && !this.#isProven;
+  }
+
+  #handleVersion(version: number, offered: number): void {
+    const { key, allowOriginal } = this.#options;
+    this.#offered = offered;
+    if (offered > 0) {
+      this.#sayHello();
+    } else if (!allowOriginal) {
+      const why = key === null ? 'are not allowed here' : 'cannot prove the key';
+      this.#failWith(
+        Fault.originalRefused,
+        `it speaks protocol version ${version} only, and such peers ${why}: use a tcpcopy of this program there, or allow original peers`,
+      );
+      return;
+    }
+    this.#handler.handleVersion(version);
+  }
+
+  #sayHello(): void {
+    const { key, nonce } = this.#options;
+    const hasKey = key === null ? 0 : HelloFlag.hasKey;
+    const flags = hasKey | (this.#keyRequired ? HelloFlag.keyRequired : 0);
+    const version = Math.min(this.#offered, EXTENDED_VERSION);
+    this.#out.reserve(HELLO_LENGTH);
+    const at = this.#out.take(HELLO_LENGTH);
+    const { memory } = this.#out;
+    writeHello(memory, at, { version, flags, capabilities: CAPABILITIES }, nonce);
+    this.#hello = memory.bytes.slice(at + 4, at + HELLO_LENGTH);
+  }
+
+  /** Of a session in version 6. */
+  #acceptsSession(): boolean {
+    if (this.#failure === null && this.#owesProof) {
+      this.#failWith(
+        Fault.tooEarly,
+        'a registration came before the proof of the key: give tcpcopy the key that intercept was given',
+      );
+    }
+    return this.#failure === null;
+  }
+
+  #begin(): void {
+    this.#markExtended();
+    if (!this.#owesProof) this.#handler.handleExtended(false);
+  }
+
+  /** At a frame boundary, as everything in the output begins and ends at one. */
+  #markExtended(): void {
+    this.#isExtended = true;
+    if (!this.#out.reserve(2)) return;
+    const at = this.#out.take(2);
+    this.#out.memory.view.setUint16(at, Mark.extended);
+  }
+
+  #admit(type: FrameType): Fault | typeof FINE {
+    if (type === FrameType.inject) return Fault.notSupported;
+    if (type === FrameType.bye) return FINE;
+    if (type === FrameType.authenticate) {
+      return this.#options.key !== null && !this.#isProven ? FINE : Fault.outOfTurn;
+    }
+    if (type > FrameType.inject && type < FrameType.ping) return Fault.outOfTurn;
+    return this.#owesProof ? Fault.tooEarly : FINE;
+  }
+
+  #handleUnit(
+    type: FrameType,
+    memory: Memory,
+    offset: number,
+    length: number,
+  ): Fault | typeof FINE {
+    if (this.#failure !== null) return this.#failure.fault;
+    const handler = this.#handler;
+    switch (type) {
+      case FrameType.register:
+        handler.handleSessionAdd(this.#readKey(memory, offset));
+        return FINE;
+      case FrameType.end:
+        handler.handleSessionDelete(this.#readKey(memory, offset));
+        return FINE;
+      case FrameType.targets:
+        if (length % TARGET_RECORD !== 0) return Fault.badLength;
+        handler.handleTargets(readTargets(memory, offset, length));
+        return FINE;
+      case FrameType.settings:
+        this.#payloadWanted = memory.view.getUint32(offset);
+        handler.handlePayloadWanted(this.#payloadWanted);
+        return FINE;
+      case FrameType.ping:
+        addPong(this.#out, memory, offset);
+        return FINE;
+      case FrameType.pong:
+        handler.handlePong(readU64(memory, offset));
+        return FINE;
+      case FrameType.authenticate:
+        this.#handleProof(memory.bytes.slice(offset, offset + length));
+        return FINE;
+      default:
+        this.#end({
+          fault: Fault.bye,
+          reason: `tcpcopy ends the connection: ${readBye(memory, offset, length)}`,
+        });
+        return Fault.bye;
+    }
+  }
+
+  #readKey(memory: Memory, at: number): FlowKey {
+    const { view } = memory;
+    const key = this.#key;
+    const { words } = key;
+    for (let i = 0; i < 8; i++) words[i] = view.getInt32(at + 4 * i);
+    key.setPorts(view.getUint16(at + 32), view.getUint16(at + 34));
+    return key;
+  }
+
+  #handleProof(octets: Uint8Array): void {
+    const { key, channelBinding } = this.#options;
+    if (key === null || this.#hello === null) return;
+    const clientNonce = octets.slice(0, SECRET_LENGTH);
+    const hello = this.#hello;
+    const handshake = { offered: this.#offered, hello, clientNonce, channelBinding };
+    if (!sameProof(octets.slice(SECRET_LENGTH), prove(key, Prover.tcpcopy, handshake))) {
+      this.#failWith(
+        Fault.wrongKey,
+        'the proof of tcpcopy does not fit the key: give both programs the same key file',
+      );
+      return;
+    }
+    this.#isProven = true;
+    addOctets(this.#out, FrameType.authenticated, prove(key, Prover.intercept, handshake));
+    this.#handler.handleExtended(true);
+  }
+
+  #failWith(fault: Fault, reason: string): void {
+    this.#fail({ fault, reason });
+  }
+
+  #fail(failure: Failure): void {
+    this.#end(failure, byeCodeOf(failure.fault));
+  }
+
+  /** `code`: what the peer is told, when it was not the one that told us. */
+  #end(failure: Failure, code?: number): void {
+    if (this.#failure !== null) return;
+    this.#failure = failure;
+    if (code === undefined || this.#hello === null) return;
+    // One that has heard the hello understands a reason even if it has not changed the protocol yet.
+    if (!this.#isExtended) this.#markExtended();
+    addBye(this.#out, code, failure.reason);
+  }
 }

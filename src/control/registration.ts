@@ -19,6 +19,14 @@ export const CONTROL_VERSION = 6;
 export const RegistrationType = { sessionAdd: 1, sessionDelete: 2 } as const;
 export type RegistrationType = (typeof RegistrationType)[keyof typeof RegistrationType];
 
+/** Type of the message after which tcpcopy speaks the extended protocol, "XT"; all else in it is zero. */
+export const SWITCH_TYPE = 0x5854;
+/**
+ * "TCPX", in the target address of the first message: its sender speaks the extended protocol, up to the version in the target
+ * port. An original intercept does not read these fields.
+ */
+const OFFER = 0x5443_5058;
+
 /** Whether a session could be put into a message. */
 export const EncodeResult = {
   ok: 0,
@@ -31,6 +39,19 @@ export type EncodeResult = (typeof EncodeResult)[keyof typeof EncodeResult];
 export function writeVersion(memory: Memory, offset: number): void {
   memory.bytes.fill(0, offset, offset + REGISTRATION_LENGTH);
   memory.view.setUint16(offset + 6, CONTROL_VERSION);
+}
+
+/** Writes the first message of one that speaks the extended protocol, too, up to `version` (1 to 65535). */
+export function writeOffer(memory: Memory, offset: number, version: number): void {
+  writeVersion(memory, offset);
+  memory.view.setInt32(offset + 8, OFFER);
+  memory.view.setUint16(offset + 12, version);
+}
+
+/** Writes the message after which all octets are of the extended protocol. */
+export function writeSwitch(memory: Memory, offset: number): void {
+  memory.bytes.fill(0, offset, offset + REGISTRATION_LENGTH);
+  memory.view.setUint16(offset + 6, SWITCH_TYPE);
 }
 
 /**
@@ -58,8 +79,11 @@ export function writeRegistration(
 
 /** The key is re-used: it is valid only during the call. Its near end is the client, its far end the target. */
 export interface RegistrationHandler {
-  /** The first message has come. A version other than ours deserves a warning, no more: so the original does it. */
-  handleVersion(version: number): void;
+  /**
+   * The first message has come. A version other than ours deserves a warning, no more: so the original does it. `offered`: the
+   * highest version of the extended protocol that the peer speaks; 0 when it speaks none.
+   */
+  handleVersion(version: number, offered: number): void;
   handleSessionAdd(key: FlowKey): void;
   handleSessionDelete(key: FlowKey): void;
 }
@@ -78,7 +102,11 @@ export class RegistrationDecoder {
   readonly #key = new FlowKey();
   #partial = 0;
   #started = false;
+  #offered = 0;
+  #switched = false;
   #error: RegistrationError = RegistrationError.none;
+  /** Where the last `push` stopped: at the end of what it was given, or behind the message that changes the protocol. */
+  consumed = 0;
   /** Whole messages read, the first one included. */
   messages = 0;
   /** Messages of a type that this version does not know, passed over. */
@@ -88,16 +116,26 @@ export class RegistrationDecoder {
     return this.#error;
   }
 
+  /** The first message has come. */
+  get isStarted(): boolean {
+    return this.#started;
+  }
+
+  /** All that follows `consumed` is of the extended protocol. */
+  get isSwitched(): boolean {
+    return this.#switched;
+  }
+
   /** Octets of a message that is not complete yet. */
   get partial(): number {
     return this.#partial;
   }
 
-  /** Reads `memory[0 … length)`. After an error nothing more is read, and every call returns that error. */
-  push(memory: Memory, length: number, handler: RegistrationHandler): RegistrationError {
-    let at = 0;
-    while (at < length && this.#error === RegistrationError.none) {
-      if (this.#partial === 0 && length - at >= REGISTRATION_LENGTH) {
+  /** Reads `memory[offset … end)`. After an error nothing more is read, and every call returns that error. */
+  push(memory: Memory, end: number, handler: RegistrationHandler, offset = 0): RegistrationError {
+    let at = offset;
+    while (at < end && this.#error === RegistrationError.none && !this.#switched) {
+      if (this.#partial === 0 && end - at >= REGISTRATION_LENGTH) {
         this.#message(memory, at, handler);
         at += REGISTRATION_LENGTH;
         continue;
@@ -108,6 +146,7 @@ export class RegistrationDecoder {
         this.#message(this.#scratch, 0, handler);
       }
     }
+    this.consumed = at;
     return this.#error;
   }
 
@@ -119,8 +158,17 @@ export class RegistrationDecoder {
     this.messages++;
     if (!this.#started) {
       this.#started = true;
-      if (client !== 0 || clientPort !== 0) this.#error = RegistrationError.noVersion;
-      else handler.handleVersion(type);
+      if (client !== 0 || clientPort !== 0) {
+        this.#error = RegistrationError.noVersion;
+        return;
+      }
+      const offers = type === CONTROL_VERSION && view.getInt32(at + 8) === OFFER;
+      this.#offered = offers ? view.getUint16(at + 12) : 0;
+      handler.handleVersion(type, this.#offered);
+      return;
+    }
+    if (type === SWITCH_TYPE && this.#offered > 0 && client === 0 && clientPort === 0) {
+      this.#switched = true;
       return;
     }
     if (type !== RegistrationType.sessionAdd && type !== RegistrationType.sessionDelete) {

@@ -28,6 +28,9 @@ import {
 
 /** Of one message, in octets. */
 export const MESSAGE_LENGTH = 64;
+/** Of one message in payload mode: what follows the headers is the payload, when it is 128 octets or less. */
+export const PAYLOAD_MESSAGE_LENGTH = 192;
+const PAYLOAD_ROOM = PAYLOAD_MESSAGE_LENGTH - MESSAGE_LENGTH;
 const OPTIONS_ROOM = MESSAGE_LENGTH - IPV4_HEADER_LENGTH - TCP_HEADER_LENGTH;
 const MAX_TOTAL_LENGTH = 0xffff;
 /** Payload of one part of a response too long for one IPv4 total length: leaves room for the longest headers of a message. */
@@ -74,6 +77,29 @@ export function writeResponse(
   data.setUint16(offset + 2, total);
   data.setUint16(offset + 10, 0);
   data.setUint16(offset + 10, foldChecksum(sum16(memory, offset, IPV4_HEADER_LENGTH)));
+}
+
+/**
+ * Payload mode: completes the message at `memory[offset … offset+192)` that `writeResponse` has begun. The payload follows the TCP
+ * options at once; one of more than 128 octets, or one that was not captured whole, is left out. `captured`: octets present from
+ * `view.offset` on.
+ */
+export function writePayload(
+  view: PacketView,
+  captured: number,
+  memory: Memory,
+  offset: number,
+): void {
+  memory.bytes.fill(0, offset + MESSAGE_LENGTH, offset + PAYLOAD_MESSAGE_LENGTH);
+  const { payloadLength, payloadOffset } = view;
+  if (payloadLength > PAYLOAD_ROOM) return;
+  if (payloadOffset + payloadLength > view.offset + captured) return;
+  const source = view.memory as Memory;
+  const tcp = offset + IPV4_HEADER_LENGTH;
+  const at = tcp + (((memory.bytes[tcp + TCP.dataOffset] as number) >>> 4) << 2);
+  for (let i = 0; i < payloadLength; i++) {
+    memory.bytes[at + i] = source.bytes[payloadOffset + i] as number;
+  }
 }
 
 function copyHeaders(source: Memory, view: PacketView, memory: Memory, offset: number): void {

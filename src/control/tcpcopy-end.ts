@@ -1,13 +1,39 @@
 import type { Memory } from '../base/memory.ts';
+import { type Duration, seconds } from '../base/time.ts';
 import type { IpAddress } from '../wire/address.ts';
-import type { Failure } from './failure.ts';
+import { type Handshake, prove, Prover, sameProof } from './authentication.ts';
+import { ExtendedDecoder, type ExtendedHandler, FINE, FrameType } from './extended-frame.ts';
+import { byeCodeOf, type Failure, frameFailure } from './failure.ts';
+import { Fault } from './fault.ts';
+import { FRAME_ERROR_TEXT, FrameDecoder, FrameError, Mark, type ResponseHandler } from './frame.ts';
+import { Capability, EXTENDED_VERSION, HelloFlag, HelloReader } from './hello.ts';
+import { OutBuffer } from './out-buffer.ts';
+import {
+  EncodeResult,
+  REGISTRATION_LENGTH,
+  RegistrationType,
+  writeOffer,
+  writeRegistration,
+  writeSwitch,
+} from './registration.ts';
+import { readRecord, type RecordHandler } from './response-record.ts';
 import type { Signer } from './signer.ts';
+import {
+  addBye,
+  addOctets,
+  addPing,
+  addPong,
+  addSession,
+  addSettings,
+  addTargets,
+  ByeCode,
+  type ControlTarget,
+  readBye,
+  readU64,
+} from './small-frames.ts';
 
-/** What a response target list is made of: port 0 is every port, an address all zero is every address. */
-export interface ControlTarget {
-  readonly address: IpAddress;
-  readonly port: number;
-}
+/** How long after the connection has begun `handleTimeout` is due. A hello takes one round trip. */
+export const HELLO_PATIENCE: Duration = seconds(5);
 
 /** How far tcpcopy's end of a connection has come. */
 export const Stage = {
@@ -38,7 +64,7 @@ export const TellResult = {
 } as const;
 export type TellResult = (typeof TellResult)[keyof typeof TellResult];
 
-export interface TcpcopyEndHandler {
+export interface TcpcopyEndHandler extends RecordHandler {
   /**
    * The headers of a response, and what came of its payload, at `memory[offset … offset+length)`, valid only during the
    * call; `offset` may be any number. `wireLength`: octets that the packet had on the wire; 0 for a message of version 6,
@@ -65,51 +91,379 @@ export interface TcpcopyEndOptions {
   readonly key: Signer | null;
   /** 32 unpredictable octets, fresh for this connection. */
   readonly nonce: Uint8Array;
-  /** 32 octets that both ends of a TLS connection know and nobody else (RFC 9266); zeros without TLS. */
-  readonly channelBinding: Uint8Array;
+  /** 32 octets that both ends of a TLS connection know and nobody else (RFC 9266). */
+  readonly channelBinding?: Uint8Array | undefined;
   /** Octets of payload wanted of each response: 0, or up to `ALL_PAYLOAD`. */
-  readonly payload: number;
+  readonly payload?: number;
   /** Version 6 messages are 192 octets: the intercept is an original built with `--with-resp-payload`. */
-  readonly payloadMessages: boolean;
-  /** What intercept should capture for this peer. */
-  readonly targets: readonly ControlTarget[];
+  readonly payloadMessages?: boolean;
+  /** What intercept should capture for this peer; when absent, what its sessions need. */
+  readonly targets?: readonly ControlTarget[];
 }
+
+/** Octets of output from which on no session is taken; what must be said besides has the rest. */
+const SESSIONS_ROOM = 65_536;
+const OUTPUT_ROOM = 131_072;
+const FIRST_ROOM = 1024;
 
 /**
  * tcpcopy's end of a control connection, without I/O. Octets in through `handleData`; what is to be sent lies at
- * `memory[0 … length)` and is forgotten by `clear`. After the constructor, and after every call of `handleData` or a command,
- * the owner sends what is there.
+ * `memory[0 … length)` and is forgotten by `clear`. After the constructor, and after every call of `handleData`, `clear` or a
+ * command, the owner sends what is there.
  */
-export interface TcpcopyEnd {
-  readonly stage: Stage;
-  /** Set once, when `handleData` has returned false or `bye` was called. */
-  readonly failure: Failure | null;
-  readonly memory: Memory;
-  readonly length: number;
-  /** Octets of a message that is not complete are held: a peer that stays so has stalled. */
-  readonly isMidMessage: boolean;
-  clear(): void;
+export class TcpcopyEnd {
+  readonly #handler: TcpcopyEndHandler;
+  readonly #options: TcpcopyEndOptions;
+  readonly #out = new OutBuffer(OUTPUT_ROOM, FIRST_ROOM);
+  readonly #version6: FrameDecoder;
+  readonly #frames = new ExtendedDecoder();
+  readonly #fromVersion6: ResponseHandler;
+  readonly #fromFrames: ExtendedHandler;
+  #stage: Stage = Stage.offered;
+  #failure: Failure | null = null;
+  #hello: HelloReader | null = null;
+  #capabilities = 0;
+  /** All that is read is of the extended protocol. */
+  #readsFrames = false;
+  /** All that is written is. */
+  #writesFrames = false;
+  #targets: readonly ControlTarget[];
+  #payload: number;
+  #targetsDue = false;
+  #payloadDue = false;
+  /** Responses that came from an intercept that had not proved the key, and were dropped. */
+  unproven = 0;
+
+  constructor(options: TcpcopyEndOptions, handler: TcpcopyEndHandler) {
+    this.#options = options;
+    this.#handler = handler;
+    this.#targets = options.targets ?? [];
+    this.#payload = options.payload ?? 0;
+    this.#version6 = new FrameDecoder({ payload: options.payloadMessages ?? false, marks: true });
+    this.#fromVersion6 = {
+      handleResponse: (memory, offset) => this.#handleMessage(memory, offset),
+    };
+    this.#fromFrames = {
+      admit: (type) => this.#admit(type),
+      handleUnit: (type, memory, at, length) => this.#handleUnit(type, memory, at, length),
+    };
+    this.#out.reserve(REGISTRATION_LENGTH);
+    const at = this.#out.take(REGISTRATION_LENGTH);
+    writeOffer(this.#out.memory, at, EXTENDED_VERSION);
+  }
+
+  get stage(): Stage {
+    return this.#stage;
+  }
+
+  /** Set once, when `handleData` or `handleTimeout` has returned false or `bye` was called. */
+  get failure(): Failure | null {
+    return this.#failure;
+  }
+
+  /** What the intercept can do, see `Capability`; 0 in version 6. */
+  get capabilities(): number {
+    return this.#capabilities;
+  }
+
+  get memory(): Memory {
+    return this.#out.memory;
+  }
+
+  get length(): number {
+    return this.#out.length;
+  }
+
+  /** Octets of a message or frame that is not complete were read: a peer that stays so has stalled. */
+  get isMidMessage(): boolean {
+    const inHello = this.#hello !== null && !this.#hello.isComplete;
+    return inHello || this.#version6.inFrame || this.#frames.isMidFrame;
+  }
+
+  /** What was in the output has been sent. What had to wait for room may be there instead. */
+  clear(): void {
+    this.#out.clear();
+    this.#sendDue();
+  }
+
   /** Reads `memory[0 … length)`. False when the connection must be closed, after what is in the output was sent. */
-  handleData(memory: Memory, length: number): boolean;
-  /** `HELLO_PATIENCE` after the connection began: without a hello it is version 6; with a key it has failed (returns false). */
-  handleTimeout(): boolean;
+  handleData(memory: Memory, length: number): boolean {
+    let at = 0;
+    while (at < length && this.#failure === null) {
+      if (this.#readsFrames) {
+        const fault = this.#frames.push(memory, at, length, this.#fromFrames);
+        if (fault !== FINE && this.#failure === null) this.#fail(frameFailure(fault, this.#frames));
+        break;
+      }
+      at = this.#readVersion6(memory, at, length);
+    }
+    return this.#failure === null;
+  }
+
+  /**
+   * Due `HELLO_PATIENCE` after the connection has begun. Where no hello came it is version 6 from here on; with a key, an intercept
+   * that has not proved it by now never will, and the result is false.
+   */
+  handleTimeout(): boolean {
+    if (this.#options.key !== null && this.#stage < Stage.extended) {
+      this.#failWith(
+        Fault.notProven,
+        'intercept has not proved the key: an original intercept cannot; start one of this program with the same key, or leave the key out here',
+      );
+    } else if (this.#stage === Stage.offered) {
+      this.#enter(Stage.version6);
+    }
+    return this.#failure === null;
+  }
+
+  /** The client is as the target sees it, after every rewriting: exactly the source of the packets that follow. */
   register(
     client: IpAddress,
     clientPort: number,
     target: IpAddress,
     targetPort: number,
-  ): TellResult;
+  ): TellResult {
+    return this.#tell(RegistrationType.sessionAdd, client, clientPort, target, targetPort);
+  }
+
+  /** The session has ended and its route is not needed. Octet for octet the ends that `register` was given. */
   endSession(
     client: IpAddress,
     clientPort: number,
     target: IpAddress,
     targetPort: number,
-  ): TellResult;
-  /** Replaces the list; sent now or as soon as the peer understands it. */
-  setTargets(targets: readonly ControlTarget[]): void;
-  setPayload(octets: number): void;
-  /** Asks for `handlePong(token)`; `token` an integer from 0 to 2⁵³−1. False where version 6 is spoken, which has no such thing. */
-  ping(token: number): boolean;
-  /** Says why the connection is about to be closed, where the peer understands it. Nothing is taken after. */
-  bye(reason: string): void;
+  ): TellResult {
+    return this.#tell(RegistrationType.sessionDelete, client, clientPort, target, targetPort);
+  }
+
+  /** Replaces the list; sent now or as soon as the peer understands it. More than `MAX_TARGETS` mean everything. */
+  setTargets(targets: readonly ControlTarget[]): void {
+    this.#targets = targets;
+    this.#targetsDue = true;
+    this.#sendDue();
+  }
+
+  /** Octets of payload wanted of each response from here on. */
+  setPayload(octets: number): void {
+    this.#payload = octets;
+    this.#payloadDue = true;
+    this.#sendDue();
+  }
+
+  /** Asks for `handlePong(token)`; `token` an integer from 0 to 2⁵³−1. False where that is not understood, or without room. */
+  ping(token: number): boolean {
+    return this.#stage === Stage.extended && addPing(this.#out, token);
+  }
+
+  /** Says why the connection is about to be closed, where the peer understands it. Nothing is read or taken after. */
+  bye(reason: string): void {
+    this.#end({ fault: Fault.bye, reason }, ByeCode.done);
+  }
+
+  #tell(
+    type: RegistrationType,
+    client: IpAddress,
+    clientPort: number,
+    target: IpAddress,
+    targetPort: number,
+  ): TellResult {
+    if (this.#stage === Stage.closed) return TellResult.closed;
+    if (this.#stage === Stage.proving) return TellResult.notYet;
+    if (this.#stage === Stage.offered && this.#options.key !== null) return TellResult.notYet;
+    const out = this.#out;
+    if (out.length >= SESSIONS_ROOM) return TellResult.full;
+    if (this.#stage === Stage.extended) {
+      return this.#tellExtended(type, client, clientPort, target, targetPort);
+    }
+    if (!out.reserve(REGISTRATION_LENGTH)) return TellResult.full;
+    const { memory, length } = out;
+    const done = writeRegistration(memory, length, type, client, clientPort, target, targetPort);
+    if (done === EncodeResult.ok) out.take(REGISTRATION_LENGTH);
+    else return this.#stage === Stage.offered ? TellResult.notYet : TellResult.needsIpv6;
+    return TellResult.ok;
+  }
+
+  #tellExtended(
+    type: RegistrationType,
+    client: IpAddress,
+    clientPort: number,
+    target: IpAddress,
+    targetPort: number,
+  ): TellResult {
+    const isEnd = type === RegistrationType.sessionDelete;
+    if (isEnd && !this.#can(Capability.sessionEnd)) return TellResult.ok;
+    const isV4 = client.family === 4 && target.family === 4;
+    if (!isV4 && !this.#can(Capability.ipv6)) return TellResult.needsIpv6;
+    const frame = isEnd ? FrameType.end : FrameType.register;
+    return addSession(this.#out, frame, client, clientPort, target, targetPort)
+      ? TellResult.ok
+      : TellResult.full;
+  }
+
+  #can(capability: number): boolean {
+    return (this.#capabilities & capability) !== 0;
+  }
+
+  /** Reads frames of version 6 and what stands between them, and returns where it stopped. */
+  #readVersion6(memory: Memory, at: number, length: number): number {
+    const hello = this.#hello;
+    if (hello !== null && !hello.isComplete) {
+      const stopped = hello.push(memory, at, length);
+      if (hello.isComplete) this.#handleHello(hello);
+      return stopped;
+    }
+    const decoder = this.#version6;
+    const error = decoder.push(memory, length, this.#fromVersion6, at);
+    if (error !== FrameError.none && this.#failure === null) {
+      this.#failWith(Fault.badFrame, FRAME_ERROR_TEXT[error]);
+    } else if (decoder.mark === Mark.hello) {
+      if (hello === null) this.#hello = new HelloReader();
+      else this.#failWith(Fault.badHello, 'intercept answered the offer twice');
+    } else if (decoder.mark === Mark.extended) {
+      if (hello !== null) this.#readsFrames = true;
+      else
+        this.#failWith(Fault.badSwitch, 'intercept changed the protocol before it was agreed on');
+    }
+    return decoder.consumed;
+  }
+
+  #handleHello(reader: HelloReader): void {
+    const { version, flags, capabilities } = reader.hello;
+    const { key } = this.#options;
+    if (!reader.isGenuine || version < 1 || version > EXTENDED_VERSION) {
+      this.#failWith(
+        Fault.badHello,
+        `intercept chose version ${version} of the extended protocol, versions up to ${EXTENDED_VERSION} were offered: look for what alters the stream`,
+      );
+      return;
+    }
+    this.#capabilities = capabilities;
+    this.#out.reserve(REGISTRATION_LENGTH);
+    const at = this.#out.take(REGISTRATION_LENGTH);
+    writeSwitch(this.#out.memory, at);
+    this.#writesFrames = true;
+    if (key === null && (flags & HelloFlag.keyRequired) !== 0) {
+      this.#failWith(
+        Fault.keyRequired,
+        'intercept serves only those that prove its key: give tcpcopy the same key file',
+      );
+    } else if (key === null) {
+      this.#begin();
+    } else if ((flags & HelloFlag.hasKey) === 0) {
+      this.#failWith(
+        Fault.peerWithoutKey,
+        'intercept has no key to prove: give it the key file that tcpcopy was given, or leave the key out here',
+      );
+    } else {
+      const { nonce } = this.#options;
+      const proof = prove(key, Prover.tcpcopy, this.#handshake(reader));
+      addOctets(this.#out, FrameType.authenticate, nonce, proof);
+      this.#enter(Stage.proving);
+    }
+  }
+
+  #handshake(reader: HelloReader): Handshake {
+    const { nonce, channelBinding } = this.#options;
+    return { offered: EXTENDED_VERSION, hello: reader.body, clientNonce: nonce, channelBinding };
+  }
+
+  /** From here on all is said in extended frames. */
+  #begin(): void {
+    this.#payloadDue = this.#payload > 0;
+    this.#targetsDue = this.#targets.length > 0;
+    this.#stage = Stage.extended;
+    this.#sendDue();
+    this.#handler.handleStage(Stage.extended);
+  }
+
+  #sendDue(): void {
+    if (this.#stage !== Stage.extended) return;
+    if (this.#payloadDue && this.#can(Capability.payload)) {
+      this.#payloadDue = !addSettings(this.#out, this.#payload);
+    }
+    if (this.#targetsDue) this.#targetsDue = !addTargets(this.#out, this.#targets);
+  }
+
+  #handleMessage(memory: Memory, offset: number): void {
+    if (this.#failure !== null) return;
+    if (this.#options.key !== null) {
+      this.unproven++;
+      return;
+    }
+    this.#handler.handleResponse(memory, offset, this.#version6.messageLength, 0, 0);
+  }
+
+  #admit(type: FrameType): Fault | typeof FINE {
+    if (type === FrameType.ping || type === FrameType.pong || type === FrameType.bye) return FINE;
+    if (type === FrameType.authenticated) {
+      return this.#stage === Stage.proving ? FINE : Fault.outOfTurn;
+    }
+    if (type !== FrameType.responses && type !== FrameType.counts) return Fault.outOfTurn;
+    return this.#stage === Stage.extended ? FINE : Fault.tooEarly;
+  }
+
+  #handleUnit(
+    type: FrameType,
+    memory: Memory,
+    offset: number,
+    length: number,
+  ): Fault | typeof FINE {
+    if (this.#failure !== null) return this.#failure.fault;
+    switch (type) {
+      case FrameType.responses:
+        return readRecord(memory, offset, length, this.#handler);
+      case FrameType.counts:
+        this.#handler.handleCount(memory.view.getUint16(offset), readU64(memory, offset + 4));
+        return FINE;
+      case FrameType.ping:
+        addPong(this.#out, memory, offset);
+        return FINE;
+      case FrameType.pong:
+        this.#handler.handlePong(readU64(memory, offset));
+        return FINE;
+      case FrameType.authenticated:
+        this.#handleProof(memory.bytes.slice(offset, offset + length));
+        return FINE;
+      default:
+        this.#end({
+          fault: Fault.bye,
+          reason: `intercept ends the connection: ${readBye(memory, offset, length)}`,
+        });
+        return Fault.bye;
+    }
+  }
+
+  #handleProof(proof: Uint8Array): void {
+    const { key } = this.#options;
+    if (key === null || this.#hello === null) return;
+    if (sameProof(proof, prove(key, Prover.intercept, this.#handshake(this.#hello)))) {
+      this.#begin();
+      return;
+    }
+    this.#failWith(
+      Fault.wrongKey,
+      'the proof of intercept does not fit the key: give both programs the same key file',
+    );
+  }
+
+  #enter(stage: Stage): void {
+    this.#stage = stage;
+    this.#handler.handleStage(stage);
+  }
+
+  #failWith(fault: Fault, reason: string): void {
+    this.#fail({ fault, reason });
+  }
+
+  #fail(failure: Failure): void {
+    this.#end(failure, byeCodeOf(failure.fault));
+  }
+
+  /** `code`: what the peer is told, when it was not the one that told us. */
+  #end(failure: Failure, code?: ByeCode): void {
+    if (this.#failure !== null) return;
+    if (code !== undefined && this.#writesFrames) addBye(this.#out, code, failure.reason);
+    this.#failure = failure;
+    this.#enter(Stage.closed);
+  }
 }

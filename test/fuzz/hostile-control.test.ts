@@ -221,7 +221,8 @@ describe('hostile control octets', () => {
   it('towards tcpcopy: nothing thrown, every message heard as the slow decoder hears it', () => {
     const { messages, errors } = run(new HostileFrames(), frameSide, slowFrames);
     expect(messages).toBeGreaterThan(RUNS / 4);
-    for (const error of Object.values(FrameError)) expect(errors[error]).toBeGreaterThan(100);
+    const possible = Object.values(FrameError).filter((error) => error !== FrameError.noPayload);
+    for (const error of possible) expect(errors[error]).toBeGreaterThan(100);
   });
 
   it.each([
