@@ -19,6 +19,9 @@ export const CLIENT_PREFIX6 = 'fd00:77::/64';
 export const COPY_PREFIX4 = '10.88.0.0/16';
 export const COPY_PREFIX6 = 'fd00:88::/64';
 
+/** See `LabOptions.captureLoss`. */
+export const CAPTURE_DEVICE = 'tap';
+
 export interface LabOptions {
   /** MTU of client, online and assistant, in octets; 1,500 by default, 65,535 at most. */
   readonly mtu?: number;
@@ -34,6 +37,11 @@ export interface LabOptions {
   readonly lossToTarget?: number;
   /** Packets in a thousand of the targets' responses that are lost before the assistant. */
   readonly lossFromTarget?: number;
+  /**
+   * The online host gets a device `CAPTURE_DEVICE` to which the TCP packets that arrive there are repeated, for `tcpcopy -i`; of
+   * those to port 80, so many in a thousand are not. Their own way is not touched. Absent: no such device.
+   */
+  readonly captureLoss?: number;
   /** The HTTP servers remember every octet of every connection, see `StreamServer`. */
   readonly keepStreams?: boolean;
 }
@@ -165,6 +173,7 @@ async function raise(lab: Lab): Promise<void> {
     await lab.exec('switch', 'sh', ['-c', ports.map(offloadsOff).join('\n')]);
   }
   await arrangeLoss(lab);
+  if (lab.options.captureLoss !== undefined) await arrangeCapture(lab, lab.options.captureLoss);
 }
 
 /** Connects a host to the switch. */
@@ -260,6 +269,32 @@ function lossRule(device: string, perMille: number): string {
   const chain = `type filter hook ingress device "${device}" priority 0;`;
   const rule = `meta l4proto tcp numgen random mod 1000 < ${perMille} drop`;
   return `table netdev loss-${device} { chain in { ${chain} ${rule}; }; }`;
+}
+
+/**
+ * What a capture loses never leaves a trace on the way that packets take, so it is arranged beside that way: packets are
+ * repeated to a veth whose other end is captured, and which has the address of the true device, as packets for other hosts
+ * would not be looked at. There the kernel drops them, after the capture and before TCP.
+ */
+async function arrangeCapture(lab: Lab, perMille: number): Promise<void> {
+  const { stdout } = await lab.exec('online', 'cat', ['/sys/class/net/eth0/address']);
+  const [into, tap] = [`${CAPTURE_DEVICE}-in`, CAPTURE_DEVICE];
+  const mtu = lab.options.mtu ?? 1500;
+  await batch(
+    [
+      `link add ${into} mtu ${mtu} type veth peer name ${tap} mtu ${mtu}`,
+      `link set ${tap} address ${stdout.trim()} up`,
+      `link set ${into} up`,
+    ],
+    lab.namespace('online'),
+  );
+  await lab.exec('online', 'nft', [
+    `table inet capture { chain in {
+      type filter hook prerouting priority -300; iifname "${tap}" drop; }; }
+    table netdev capture { chain in { type filter hook ingress device "eth0" priority 0;
+      tcp dport 80 numgen random mod 1000 < ${perMille} accept;
+      meta l4proto tcp dup to "${into}"; }; }`,
+  ]);
 }
 
 async function batch(lines: readonly string[], namespace?: string): Promise<void> {

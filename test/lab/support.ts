@@ -101,7 +101,7 @@ export function readEnds(said: string): Ends {
 }
 
 /** Every connection that was captured has ended, in exactly one way, and by itself. */
-export function expectAllEnded({ said }: Outcome, seen: number): void {
+export function expectAllEnded({ said }: Pick<Outcome, 'said'>, seen: number): void {
   const ends = readEnds(said);
   expect(ends.seen, said).toBe(seen);
   expect(
@@ -114,7 +114,7 @@ export function expectAllEnded({ said }: Outcome, seen: number): void {
 }
 
 /** What the target got on each connection is how that connection began online, octet by octet. */
-export function expectTrue({ streams, said }: Outcome): void {
+export function expectTrue({ streams, said }: Pick<Outcome, 'streams' | 'said'>): void {
   const text = `${JSON.stringify(streams, null, 1)}\n${said}`;
   expect(streams.target, text).toBeGreaterThan(0);
   expect(streams.whole + streams.prefix, text).toBe(streams.target);
