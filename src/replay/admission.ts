@@ -1,12 +1,14 @@
 import type { Random } from '../base/random.ts';
 import { seqAdd } from '../base/seq.ts';
 import type { Duration, Instant } from '../base/time.ts';
+import type { ChecksumState } from '../ports/packet-source.ts';
 import type { SessionContext } from '../session/context.ts';
+import { isIntact } from '../session/soundness.ts';
 import type { CopyEndpoints, SynTemplate } from '../session/state.ts';
 import { Verdict } from '../session/verdict.ts';
 import { IpAddress } from '../wire/address.ts';
 import type { PacketView } from '../wire/packet-view.ts';
-import { SYN } from '../wire/tcp.ts';
+import { PSH, SYN } from '../wire/tcp.ts';
 import type { ClientAddresses } from './client-addresses.ts';
 import { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
@@ -60,6 +62,7 @@ export class Admission {
   admit(
     now: Instant,
     p: PacketView,
+    checksum: ChecksumState,
     transfer: Transfer,
     copies: CopyTable,
     ledger: Ledger,
@@ -73,8 +76,10 @@ export class Admission {
       }
       return Verdict.notSampled;
     }
-    if (!isSyn && p.payloadLength === 0) return Verdict.stray;
+    if (!isSyn && (p.payloadLength === 0 || isProbe(p))) return Verdict.stray;
     if (!isSyn && this.#config.onlyFromSyn) return Verdict.strayData;
+    // Whose connection it is cannot be believed either.
+    if (!isSyn && !isIntact(p, checksum)) return Verdict.badChecksum;
     const refusal = breaksLoopbackRule(p, transfer, replacement)
       ? Verdict.loopback
       : this.#refusal(p, transfer, replacement, copies);
@@ -183,6 +188,9 @@ export class Admission {
     return address;
   }
 }
+
+/** A keep-alive with the octet before those to come (RFC 9293 §3.8.4). Whoever writes a single octet has it pushed. */
+const isProbe = (p: PacketView): boolean => p.payloadLength === 1 && (p.flags & PSH) === 0;
 
 /** A loopback address cannot leave this host, and a target at one can answer no other. */
 function breaksLoopbackRule(p: PacketView, transfer: Transfer, as: IpAddress | undefined): boolean {

@@ -1,11 +1,11 @@
 import { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { Memory } from '../base/memory.ts';
 import type { Random } from '../base/random.ts';
-import { seqAdd, seqAfter } from '../base/seq.ts';
+import { seqAdd, seqAfter, seqDiff } from '../base/seq.ts';
 import { SlabPool } from '../base/slab-pool.ts';
 import type { Duration, Instant } from '../base/time.ts';
 import type { PacketSink } from '../ports/packet-sink.ts';
-import type { CapturedPacket, ChecksumState } from '../ports/packet-source.ts';
+import { type CapturedPacket, ChecksumState } from '../ports/packet-source.ts';
 import { NoRoute, type RouteRegistrar } from '../ports/route-registrar.ts';
 import { type SessionConfig, SessionContext } from '../session/context.ts';
 import { isOverfull, Outcome } from '../session/outcome.ts';
@@ -42,6 +42,8 @@ export class Replayer {
   readonly #ready = new ReadyList();
   readonly #deadlines = new DeadlineQueue<Copy>();
   readonly #view = new PacketView();
+  /** Told of every copy that has ended, with its outcome. */
+  onEnded: ((copy: Copy) => void) | null = null;
 
   constructor(config: ReplayerConfig, random: Random) {
     this.transfers = new TransferTable(config.transfers);
@@ -155,12 +157,17 @@ export class Replayer {
       copy = undefined;
     } else if (copy?.hasEnded) {
       if (!isNews(copy, p)) return Verdict.afterEnd;
+      if (!isIntact(p, checksum)) return Verdict.badChecksum;
       if (!this.#goesOn(copy)) return Verdict.lostData;
+      if (seqAfter(copy.queue.end, p.seq)) {
+        skipOctets(p, seqDiff(copy.queue.end, p.seq));
+        checksum = ChecksumState.valid; // As was just found: it covers what is skipped too.
+      }
       this.#detach(copy);
       copy = undefined;
     }
     if (copy !== undefined) return this.#feed(now, copy, p, checksum);
-    const admitted = this.#admission.admit(now, p, transfer, this.#copies, this.ledger);
+    const admitted = this.#admission.admit(now, p, checksum, transfer, this.#copies, this.ledger);
     if (typeof admitted === 'number') {
       if (!this.#admission.mayJoin) this.#noteSkipped(p, admitted);
       return admitted;
@@ -240,6 +247,7 @@ export class Replayer {
     if (copy.hasEnded && !copy.isCounted) {
       copy.isCounted = true;
       this.ledger.countOutcome(copy.outcome);
+      this.onEnded?.(copy);
     }
     if (copy.isDetached) return;
     if (copy.isFinished) this.#detach(copy);
@@ -253,6 +261,14 @@ export class Replayer {
     const goesOn = !copy.finCaptured && copy.outcome !== Outcome.resetByClient;
     if (goesOn && !this.#admission.mayJoin) this.#skipped.remember(copy);
   }
+}
+
+/** Leaves out the first octets of the payload: a copy that has ended was given them, and may have sent them. */
+function skipOctets(p: PacketView, skip: number): void {
+  p.seq = seqAdd(p.seq, skip);
+  p.payloadOffset += skip;
+  p.payloadLength -= skip;
+  p.urgentPointer = Math.max(0, p.urgentPointer - skip);
 }
 
 /** Whether a packet of a connection whose copy has ended carries data that the copy never saw. */

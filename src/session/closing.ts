@@ -1,4 +1,4 @@
-import { seqAdd, seqAfter } from '../base/seq.ts';
+import { seqAdd, seqAfter, seqDiff } from '../base/seq.ts';
 import { addTime, type Duration, type Instant, NEVER, seconds } from '../base/time.ts';
 import { NONE } from '../tcp/send-queue.ts';
 import type { PacketView } from '../wire/packet-view.ts';
@@ -28,13 +28,22 @@ export function endSession(s: SessionState, now: Instant, outcome: Outcome, rese
 }
 
 function dropOutput(s: SessionState): void {
-  s.queue.clear();
+  clearQueue(s);
   s.resetCaptured = false;
   s.synDue = s.ackDue = s.handshakeAckDue = s.retransmitDue = s.probeDue = false;
   s.rtxAt = s.ackAt = s.paceAt = s.gapAt = NEVER;
   s.timedAt = NEVER;
   s.ranges = null;
   s.sacked = null;
+}
+
+/** Empties the queue; what was in it and never sent is counted. */
+function clearQueue(s: SessionState): void {
+  const { counters, store } = s.context;
+  for (let row = firstUnsent(s); row !== NONE; row = store.next(row)) {
+    counters.unsentOctets += store.length(row) - Math.max(0, seqDiff(s.sndMax, store.seq(row)));
+  }
+  s.queue.clear();
 }
 
 /** Our FIN has left for the first time. */
@@ -74,7 +83,7 @@ export function handleTargetReset(s: SessionState, now: Instant): void {
 
 function beginTimeWait(s: SessionState, now: Instant): void {
   s.outcome = Outcome.completed;
-  s.queue.clear();
+  clearQueue(s);
   s.resetCaptured = false;
   s.rtxAt = s.paceAt = s.gapAt = NEVER;
   s.lifeAt = addTime(now, s.context.config.lingerTime);

@@ -48,6 +48,10 @@ export class SessionCounters {
   sentRst = 0;
   /** SYN and FIN retransmissions included. */
   retransmitted = 0;
+  /** Payload octets taken from the capture: each is sent, or counted in `unsentOctets`, or waits. */
+  takenOctets = 0;
+  /** Of these, let go of without ever having been sent, when their copy ended. */
+  unsentOctets = 0;
   /** Connections opened again because the target closed while client data was left. */
   reconnects = 0;
   /** Connections that the target has accepted. */

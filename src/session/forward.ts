@@ -131,6 +131,7 @@ function storeInOrder(
   s.queue.append(
     s.context.store.take(p.seq, p.payloadLength, keptFlags(s, p, 0), p.ack, handle, sum),
   );
+  s.context.counters.takenOctets += p.payloadLength;
   if ((p.flags & FIN) !== 0) s.finCaptured = true;
   return p.payloadLength > 0 ? Verdict.data : Verdict.fin;
 }
@@ -181,6 +182,7 @@ function storePart(s: SessionState, p: PacketView, from: Seq, until: Seq, end: S
     const target = pool.memoryOf(handle);
     sum = copyAndSum(p.memory as Memory, source, target, pool.offsetOf(handle), length);
   }
+  s.context.counters.takenOctets += length;
   return store.take(from, length, flags, p.ack, handle, sum);
 }
 

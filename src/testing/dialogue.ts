@@ -37,7 +37,9 @@ export const patternAt = (seq: number): number => (Math.imul(seq, 0x9e3779b1) >>
 /** A payload of a client that begins at `seq`. */
 export function payloadOf(data: string | number, seq: number): Uint8Array {
   if (typeof data === 'string') return Uint8Array.from(data, (c) => c.charCodeAt(0) & 255);
-  return Uint8Array.from({ length: data }, (_, i) => patternAt((seq + i) | 0));
+  const octets = new Uint8Array(data);
+  for (let i = 0; i < data; i++) octets[i] = patternAt((seq + i) | 0);
+  return octets;
 }
 
 const NO_LINE: Line = {};
@@ -78,7 +80,7 @@ export class Dialogue extends Harness {
     const packet = packetOf(flags, line, this.client0);
     const octets = buildPacket(packet);
     if (line.corrupt !== undefined) octets[line.corrupt] = (octets[line.corrupt] as number) ^ 0x41;
-    this.note(`captured ${describePacket(packet)}`);
+    this.note('captured', packet);
     const before = this.replayer.ledger.verdicts.slice();
     const kept = octets.subarray(0, line.cutTo ?? octets.length);
     this.capture(kept, line.checksum, octets.length);
@@ -90,7 +92,7 @@ export class Dialogue extends Harness {
   /** Hands over the header of a segment of the target. `data` counts octets. */
   target(flags: string, line: Line = NO_LINE): void {
     const packet = packetOf(flags, { window: 65_535, ...line }, this.target0);
-    this.note(`answered ${describePacket(packet)}`);
+    this.note('answered', packet);
     this.respond(buildPacket(packet));
   }
 

@@ -98,9 +98,10 @@ export class Harness implements PacketSink, RouteRegistrar {
   /** The kernel's time stamp of the packets captured next, in microseconds; 0: none. */
   receivedAt = 0;
   readonly #header = Memory.alloc(HEADER_LENGTH);
-  readonly #transcript: string[] = [];
+  readonly #transcript: Note[] = [];
   #captured = 0;
   #inBatch = false;
+  #broken: Error | undefined;
 
   /** `onSent` receives every packet that is sent, in order. */
   constructor(options: HarnessOptions, onSent: (packet: Packet, octets: Uint8Array) => void) {
@@ -120,20 +121,23 @@ export class Harness implements PacketSink, RouteRegistrar {
 
   /** What has happened so far, the latest lines of it. */
   get transcript(): string {
-    return this.#transcript.slice(-TRANSCRIPT_LINES).join('\n');
+    const notes = this.#transcript.slice(-TRANSCRIPT_LINES);
+    return notes.map((note) => describeNote(note, this.#start)).join('\n');
   }
 
-  note(line: string): void {
-    const t = ((this.now - this.#start) / 1e6).toFixed(6);
-    this.#transcript.push(`${t.padStart(12)} ${line}`);
+  /** Adds a line to the transcript; a packet is put into words only if someone wants to read it. */
+  note(text: string, packet?: Packet): void {
+    this.#transcript.push({ at: this.now, text, packet });
     if (this.#transcript.length > 4 * TRANSCRIPT_LINES) {
       this.#transcript.splice(0, 2 * TRANSCRIPT_LINES);
     }
   }
 
-  /** Throws, with the transcript, unless `holds`. */
+  /** Throws, with the transcript, unless `holds`; from then on always the same error, for whoever contains it. */
   require(holds: boolean, claim: string): void {
-    if (!holds) throw new Error(`${claim}\n${this.transcript}`);
+    if (holds) return;
+    this.#broken ??= new Error(`${claim}\n${this.transcript}`);
+    throw this.#broken;
   }
 
   /** A packet of a client has been captured. `wireLength` is what it had before the capture cut it. */
@@ -199,6 +203,12 @@ export class Harness implements PacketSink, RouteRegistrar {
     this.#poll();
   }
 
+  /** A connection to an intercept was lost: every open copy is registered again. */
+  renewRoutes(): void {
+    this.replayer.renewRoutes();
+    this.#poll();
+  }
+
   /** Everything that `inputs` hands in counts as one batch: polled once, at its end. */
   batch(inputs: () => void): void {
     this.#inBatch = true;
@@ -210,6 +220,7 @@ export class Harness implements PacketSink, RouteRegistrar {
   #poll(): void {
     if (this.#inBatch) return;
     this.replayer.poll(this.now, this, this);
+    if (this.#broken !== undefined) throw this.#broken;
     if (this.replayer.fault !== undefined) {
       const { fault } = this.replayer;
       const text = fault instanceof Error ? (fault.stack ?? fault.message) : 'not an Error';
@@ -267,7 +278,7 @@ export class Harness implements PacketSink, RouteRegistrar {
     } catch (error) {
       throw new Error(`a packet that no one can read: ${String(error)}\n${this.transcript}`);
     }
-    this.note(`sent     ${describePacket(packet)}`);
+    this.note('sent    ', packet);
     this.#onSent(packet, octets);
   }
 
@@ -288,6 +299,17 @@ export class Harness implements PacketSink, RouteRegistrar {
   }
 
   flush(): void {}
+}
+
+interface Note {
+  readonly at: Instant;
+  readonly text: string;
+  readonly packet: Packet | undefined;
+}
+
+function describeNote({ at, text, packet }: Note, start: Instant): string {
+  const t = ((at - start) / 1e6).toFixed(6);
+  return `${t.padStart(12)} ${text}${packet === undefined ? '' : ` ${describePacket(packet)}`}`;
 }
 
 const isSameRoute = (a: RouteEnds, b: RouteEnds): boolean =>

@@ -1,14 +1,16 @@
 /*
- * The simulator: a virtual clock, a dialogue with a copy, seeded lossy links, scripted clients and a target with a TCP of its
- * own. Nothing here does I/O; what is wrong is an Error that tells what happened before.
+ * The simulator: a virtual clock, a dialogue with a copy, seeded links, scripted clients, a capture that may fail, and a target
+ * with a TCP of its own. Nothing here does I/O; what is wrong is an Error that tells what happened before.
  */
+export { type Captured, CapturePoint, type CaptureFaults, FAITHFUL } from './capture-point.ts';
 export { Dialogue, type Line, patternAt, payloadOf } from './dialogue.ts';
 export { EventQueue } from './event-queue.ts';
 export { address, DEFAULT_SESSION, Harness, type HarnessOptions, transfer } from './harness.ts';
-export { type LinkFaults, LossyLink, PERFECT } from './lossy-link.ts';
+export { Judge } from './judge.ts';
+export { Link, LinkCounters, type LinkFaults, PERFECT } from './link.ts';
 export {
-  type CaptureFaults,
   type ClientEnd,
+  type ClientFaults,
   type Exchange,
   OnlineClient,
   type OnlineScript,
@@ -22,6 +24,9 @@ export {
   type Packet,
   readPacket,
 } from './packet.ts';
-export { SimTarget, type TargetScript, Violation } from './sim-target.ts';
-export { type Pair, randomWorld, Simulation, type World, type WorldKind } from './simulation.ts';
+export { randomWorld, type WorldKind } from './random-world.ts';
+export { type Point, POINTS, Recording } from './recording.ts';
+export { type Disturbance, type Pair, Simulation, type World } from './simulation.ts';
 export { SteadyState } from './steady-state.ts';
+export { MANNERS, type Manners, type TargetScript, Violation } from './target/script.ts';
+export { SimTarget } from './target/sim-target.ts';

@@ -1,12 +1,17 @@
 import { Random } from '../base/random.ts';
-import { addTime, type Duration, type Instant, micros, millis, NEVER } from '../base/time.ts';
+import { addTime, type Duration, type Instant, NEVER } from '../base/time.ts';
+import type { Copy } from '../replay/copy.ts';
 import type { Replayer } from '../replay/replayer.ts';
+import { type Captured, CapturePoint, type CaptureFaults } from './capture-point.ts';
 import { EventQueue } from './event-queue.ts';
 import { Harness, type HarnessOptions, transfer } from './harness.ts';
-import { type LinkFaults, LossyLink } from './lossy-link.ts';
-import { type CaptureFaults, OnlineClient, type OnlineScript } from './online-client.ts';
+import { Judge } from './judge.ts';
+import { Link, type LinkFaults } from './link.ts';
+import { type ClientFaults, OnlineClient, type OnlineScript } from './online-client.ts';
 import { type Endpoint, type Packet, readPacket } from './packet.ts';
-import { SimTarget, type TargetScript } from './sim-target.ts';
+import type { Recording } from './recording.ts';
+import type { TargetScript } from './target/script.ts';
+import { SimTarget } from './target/sim-target.ts';
 
 const TARGET: Endpoint = { address: '10.9.0.1', port: 8080 };
 /** Events of one run; more mean that two sides answer each other without end. */
@@ -18,65 +23,25 @@ export interface Pair {
   readonly target: TargetScript;
 }
 
+/** What else happens, since the start of the world. */
+export interface Disturbance {
+  readonly at: Duration;
+  /** `renew`: a connection to an intercept was lost, all routes are registered again. `stop`: the program ends. */
+  readonly kind: 'renew' | 'stop';
+}
+
 export interface World {
   readonly seed: number;
+  /** Of two from one port, the second begins after the first. */
   readonly pairs: readonly Pair[];
+  readonly client: ClientFaults;
   readonly capture: CaptureFaults;
   readonly toTarget: LinkFaults;
   readonly fromTarget: LinkFaults;
-  /** Of the way to the target. */
+  /** What is known of the way to the target. */
   readonly mtu: number;
+  readonly disturbances: readonly Disturbance[];
   readonly harness: HarnessOptions;
-}
-
-/** No connection sends more. */
-const NEAR = 1 << 26;
-
-/** Which octets of the target's stream have been shown to the replayer: what it may acknowledge. */
-class Shown {
-  readonly start: number;
-  #next: number;
-  readonly #ranges: (readonly [number, number])[] = [];
-
-  constructor(start: number) {
-    this.start = start;
-    this.#next = start;
-  }
-
-  add(seq: number, length: number): void {
-    this.#ranges.push([seq, length]);
-    for (let moved = true; moved; ) {
-      moved = false;
-      for (const [from, n] of this.#ranges) {
-        const fresh = (from + n - this.#next) | 0;
-        if (((from - this.#next) | 0) > 0 || fresh <= 0) continue;
-        this.#next = (from + n) >>> 0;
-        moved = true;
-      }
-    }
-    for (let i = this.#ranges.length - 1; i >= 0; i--) {
-      const [from, n] = this.#ranges[i] as readonly [number, number];
-      if (((from + n - this.#next) | 0) <= 0) this.#ranges.splice(i, 1);
-    }
-  }
-
-  /** Whether every octet of `[left, right)` has been shown. */
-  holds(left: number, right: number): boolean {
-    let at = ((left - this.#next) | 0) > 0 ? left : this.#next;
-    for (let moved = true; moved && ((right - at) | 0) > 0; ) {
-      moved = false;
-      for (const [from, n] of this.#ranges) {
-        if (((from - at) | 0) > 0 || ((from + n - at) | 0) <= 0) continue;
-        at = (from + n) >>> 0;
-        moved = true;
-      }
-    }
-    return (left - this.start) >>> 0 < NEAR && ((right - at) | 0) <= 0;
-  }
-
-  allows(ack: number): boolean {
-    return (ack - this.start) >>> 0 < NEAR && ((ack - this.#next) | 0) <= 0;
-  }
 }
 
 /** Clients, a capture, the replayer, two links and a target, in virtual time. */
@@ -84,41 +49,51 @@ export class Simulation {
   readonly harness: Harness;
   readonly target: SimTarget;
   readonly clients: readonly OnlineClient[];
+  readonly #world: World;
+  readonly #recording: Recording | undefined;
   readonly #events = new EventQueue();
-  /** By client port, for each connection of the target's. */
-  readonly #shown = new Map<number, Shown[]>();
+  readonly #judge: Judge;
+  #hasStopped = false;
 
-  constructor(world: World) {
+  /** What `recording` is given is for a look at a world that failed: it costs a third of the time. */
+  constructor(world: World, recording?: Recording) {
+    this.#world = world;
+    this.#recording = recording;
     const random = new Random(world.seed);
     const events = this.#events;
-    const replayer = {
-      transfers: [transfer(80, TARGET.address, TARGET.port, world.mtu)],
-      ...world.harness.replayer,
-    };
-    const harness = new Harness({ ...world.harness, replayer }, (packet, octets) => {
-      this.#checkAck(packet);
+    const onlines = world.pairs.map(({ online }) => online);
+    this.#judge = new Judge(onlines, world.mtu);
+    const harness = new Harness(harnessOptions(world), (packet, octets) => {
+      this.#recording?.add('to target', harness.now, octets);
+      this.#require(this.#judge.judge(packet, octets.length));
       toTarget.send(harness.now, octets);
     });
     this.harness = harness;
-    const toTarget = new LossyLink(events, random, world.toTarget, (octets) =>
+    this.replayer.onEnded = (copy) => this.#handleEnd(copy);
+    const toTarget = new Link(events, random, world.toTarget, (octets) =>
       this.target.handle(harness.now, octets),
     );
-    const fromTarget = new LossyLink(events, random, world.fromTarget, (octets) =>
-      this.#respond(octets),
+    const fromTarget = new Link(
+      events,
+      random,
+      world.fromTarget,
+      (octets) => this.#respond(octets),
+      (octets, mtu) => this.target.handleTooLong(harness.now, octets, mtu),
     );
     const scripts = world.pairs.map(({ target }) => target);
     this.target = new SimTarget(scripts, TARGET, events, random, (octets) =>
       fromTarget.send(harness.now, octets),
     );
-    const start = harness.now;
-    this.clients = world.pairs.map(({ online }) => {
-      const script = { ...online, startAt: addTime(start, online.startAt as number as Duration) };
-      return new OnlineClient(script, events, random, world.capture, (octets) => {
-        harness.note(`captured ${octets.length} octets`);
-        harness.capture(octets);
-      });
-    });
-    for (const client of this.clients) client.start();
+    const capture = new CapturePoint(events, random, world.capture, harness.now, (batch) =>
+      this.#capture(batch),
+    );
+    this.clients = onlines.map(
+      (script) =>
+        new OnlineClient(script, events, random, world.client, (packet, isDamaged) =>
+          capture.pass(harness.now, packet, isDamaged),
+        ),
+    );
+    this.#start();
   }
 
   get replayer(): Replayer {
@@ -142,150 +117,91 @@ export class Simulation {
       }
     }
     harness.finish();
+    this.#require(this.#judge.judgeAccount(this.replayer.context.counters));
+  }
+
+  /** Says when each client begins, and what else happens. */
+  #start(): void {
+    const { now } = this.harness;
+    const ends = new Map<number, Instant>();
+    for (const client of this.clients) {
+      const { startAt, client: ends0 } = client.script;
+      const after = ends.get(ends0.port) ?? now;
+      ends.set(ends0.port, client.start(addTime(after, startAt)));
+    }
+    for (const { at, kind } of this.#world.disturbances) {
+      this.#events.at(addTime(now, at), () => this.#disturb(kind));
+    }
+  }
+
+  #disturb(kind: Disturbance['kind']): void {
+    const { harness } = this;
+    harness.note(kind);
+    if (kind === 'renew') harness.renewRoutes();
+    else {
+      this.#hasStopped = true;
+      harness.stop();
+    }
+  }
+
+  #capture(batch: readonly Captured[]): void {
+    if (this.#hasStopped) return;
+    const { harness } = this;
+    harness.batch(() => {
+      for (const { octets, wireLength, checksum, packet, seenAt } of batch) {
+        this.#recording?.add('captured', harness.now, octets, wireLength);
+        harness.note(packet ? 'captured' : 'captured a packet that is spoiled', packet);
+        if (packet) this.#judge.noteCaptured(packet);
+        harness.receivedAt = this.#world.capture.stamps ? seenAt : 0;
+        harness.capture(octets, checksum, wireLength);
+      }
+    });
   }
 
   #respond(octets: Uint8Array): void {
-    const p = readPacket(octets);
-    this.harness.note(
-      `answered ${p.flags} ${p.seq}(${p.payload.length}) ack ${p.ack} win ${p.window}`,
-    );
-    const length = p.payload.length + (p.flags.includes('F') ? 1 : 0);
-    const shown = this.#shown.get(p.to.port) ?? [];
-    const start = (p.seq + 1) >>> 0;
-    if (!p.flags.includes('S')) for (const s of shown) s.add(p.seq, length);
-    else if (!shown.some((s) => s.start === start)) {
-      this.#shown.set(p.to.port, [...shown, new Shown(start)]);
+    const { harness } = this;
+    this.#recording?.add('from target', harness.now, octets);
+    let packet: Packet;
+    try {
+      packet = readPacket(octets);
+    } catch {
+      return; // Damaged on the way: the assistant's host drops it.
     }
-    this.harness.respond(octets);
+    harness.note('answered', packet);
+    this.#judge.noteHeard(packet);
+    harness.respond(octets);
   }
 
-  #checkAck(p: Packet): void {
-    if (!p.flags.includes('A')) return;
-    const shown = this.#shown.get(p.from.port);
-    this.harness.require(
-      shown?.some((s) => s.allows(p.ack)) === true,
-      `acknowledges ${p.ack}, which never came`,
+  #handleEnd(copy: Copy): void {
+    const client = this.#clientOf(copy);
+    const script = this.#world.pairs[client]?.online;
+    if (script === undefined) return;
+    const { target } = this;
+    const complaint = this.#judge.judgeEnd(
+      copy,
+      script,
+      target.received(client),
+      target.hasEnded(client),
     );
-    for (const [left, right] of p.options.sack ?? []) {
-      this.harness.require(
-        ((left - p.ack) | 0) > 0 && shown?.some((s) => s.holds(left, right)) === true,
-        `acknowledges ${left} to ${right}, which did not come`,
-      );
-    }
+    this.#require(complaint);
+  }
+
+  /** The client that a copy is of: among those of its port, the one in whose stream it begins; −1 when there is none. */
+  #clientOf(copy: Copy): number {
+    const distance = ({ online }: Pair): number => (copy.syn.iss + 1 - online.isn) >>> 0;
+    const { pairs } = this.#world;
+    const [nearest] = pairs
+      .filter(({ online }) => online.client.port === copy.captured.clientPort)
+      .sort((a, b) => distance(a) - distance(b));
+    return nearest === undefined ? -1 : pairs.indexOf(nearest);
+  }
+
+  #require(complaint: string): void {
+    this.harness.require(complaint === '', complaint);
   }
 }
 
-const pick = <T>(random: Random, choices: readonly T[]): T =>
-  choices[random.int(0, choices.length)] as T;
-
-/** Sizes as they are met: mostly small, now and then large. */
-const someSize = (random: Random, large: number): number =>
-  random.chance(0.1) ? random.int(1, large) : random.int(1, 2000);
-
-export interface WorldKind {
-  /** Client, target and capture do nothing wrong; the links lose less than one packet in twenty. */
-  readonly isKind: boolean;
-}
-
-/** A random world. */
-export function randomWorld(seed: number, { isKind }: WorldKind): World {
-  const random = new Random(seed);
-  const loss = random.chance(0.3) ? 0 : random.float() * (isKind ? 0.05 : 0.25);
-  const faults = (corrupts: boolean): LinkFaults => ({
-    loss,
-    delay: pick(random, [micros(50), millis(1), millis(30)]),
-    reorder: pick(random, [0, 0, 0.1]),
-    jitter: millis(3),
-    duplicate: pick(random, [0, 0.05]),
-    corrupt: corrupts ? pick(random, [0, 0.02]) : 0,
-  });
-  const holdRequests = random.chance(0.8);
-  const late = pick(random, [0, 0.05]);
-  const kind: PairKind = { isKind, inTurn: isKind && holdRequests && late === 0 };
-  return {
-    seed,
-    pairs: Array.from({ length: random.int(1, 4) }, (_, i) => randomPair(random, i, kind)),
-    capture: {
-      loss: isKind ? 0 : pick(random, [0, 0, 0.01, 0.05, 0.2]),
-      late,
-      again: pick(random, [0, 0.1]),
-    },
-    toTarget: faults(true),
-    // Headers that intercept captures were not corrupted: it would be for its kernel to say so.
-    fromTarget: faults(false),
-    mtu: pick(random, [576, 1280, 1500, 9000]),
-    harness: { session: { holdRequests }, seed },
-  };
-}
-
-interface PairKind extends WorldKind {
-  /** Whether the copy can be held to asking in turn: only where it sees what the client does when it does it. */
-  readonly inTurn: boolean;
-}
-
-function randomPair(random: Random, index: number, { isKind, inTurn }: PairKind): Pair {
-  const client = { address: '10.1.2.3', port: 20_000 + index };
-  const isn = pick(random, [random.uint32(), 0xffff_ffff - random.int(0, 5000), 0x7fff_ff00]);
-  const stamps = random.chance(0.5) ? { timestamps: [random.uint32(), 0] as const } : {};
-  const scale = random.chance(0.5) ? { windowScale: random.int(0, 9) } : {};
-  const pipelines = random.chance(0.2);
-  const pushes = random.chance(0.15);
-  const exchanges = Array.from({ length: random.int(0, 12) }, () => ({
-    request: someSize(random, 60_000),
-    response: someSize(random, 40_000),
-    serverTime: pick(random, [micros(100), millis(5)]),
-    think: pick(random, [micros(0), millis(3), millis(200)]),
-    pipelined: pipelines && random.chance(0.5),
-    pushed: pushes && random.chance(0.3) ? random.int(1, 200) : 0,
-  }));
-  const greeting = random.chance(0.15) ? random.int(1, 200) : 0;
-  const factor = pick(random, [1, 1, 1, 0.5, 1.3]);
-  let after = 0;
-  const answers = exchanges.map(({ request, response }) => ({
-    after: (after += request),
-    response: Math.ceil(response * factor),
-    delay: pick(random, [micros(50), millis(2), millis(40)]),
-  }));
-  const online: OnlineScript = {
-    client,
-    online: { address: '10.8.0.1', port: 80 },
-    isn,
-    onlineIsn: random.uint32(),
-    rtt: pick(random, [micros(200), millis(20), millis(80)]),
-    options: { mss: 1460, sackPermitted: true, ...stamps, ...scale },
-    piece: pick(random, [1460, 536, 16_000, 64_000]),
-    greeting,
-    exchanges,
-    end: isKind ? 'fin' : pick(random, ['fin', 'fin', 'reset', 'none'] as const),
-    startAt: random.int(0, 20_000) as Instant,
-  };
-  const takesTurns = inTurn && !pipelines && !pushes && factor >= 1;
-  return { online, target: { ...randomTarget(random, online, answers, isKind), takesTurns } };
-}
-
-function randomTarget(
-  random: Random,
-  { client, isn, greeting, exchanges }: OnlineScript,
-  answers: TargetScript['answers'],
-  isKind: boolean,
-): TargetScript {
-  const total = exchanges.reduce((sum, { request }) => sum + request, 0);
-  const stamps = random.chance(0.7) ? { timestamps: [0, 0] as const } : {};
-  const scale = random.chance(0.7) ? { windowScale: random.int(0, 9) } : {};
-  const sack = random.chance(0.7) ? { sackPermitted: true } : {};
-  return {
-    client,
-    isn,
-    greeting,
-    answers,
-    mss: pick(random, [1460, 536, 8960]),
-    options: { ...stamps, ...scale, ...sack },
-    buffer: pick(random, [65_535, 8000, 300_000]),
-    readPause: pick(random, [0 as Duration, 0 as Duration, millis(2), millis(400)]),
-    ackDelay: pick(random, [0 as Duration, millis(40)]),
-    manners: isKind
-      ? 'polite'
-      : pick(random, ['polite', 'closesFirst', 'resets', 'refuses', 'mute'] as const),
-    badAt: random.int(0, total + 1),
-  };
-}
+const harnessOptions = ({ harness, mtu }: World): HarnessOptions => ({
+  ...harness,
+  replayer: { transfers: [transfer(80, TARGET.address, TARGET.port, mtu)], ...harness.replayer },
+});
