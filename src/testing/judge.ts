@@ -142,7 +142,7 @@ export class Judge {
     if (copy.outcome === Outcome.completed && (!hasEnded || received !== total)) {
       return `ends as "${name}" with ${received} of ${total} octets`;
     }
-    const start = plus(copy.syn.iss, 1);
+    const start = plus(copy.capturedIss, 1);
     const captured = ahead(stream.captured.endOfRun(start), stream.isn >>> 0) - 1;
     if (copy.outcome === Outcome.resetByClient && received < captured) {
       return `ends as "${name}" with ${received} of ${captured} octets`;

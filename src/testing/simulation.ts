@@ -188,10 +188,10 @@ export class Simulation {
 
   /** The client that a copy is of: among those of its port, the one in whose stream it begins; −1 when there is none. */
   #clientOf(copy: Copy): number {
-    const distance = ({ online }: Pair): number => (copy.syn.iss + 1 - online.isn) >>> 0;
+    const distance = ({ online }: Pair): number => (copy.capturedIss + 1 - online.isn) >>> 0;
     const { pairs } = this.#world;
     const [nearest] = pairs
-      .filter(({ online }) => online.client.port === copy.captured.clientPort)
+      .filter(({ online }) => online.client.port === copy.clientPort)
       .sort((a, b) => distance(a) - distance(b));
     return nearest === undefined ? -1 : pairs.indexOf(nearest);
   }

@@ -91,7 +91,7 @@ describe('simulated worlds', () => {
         Outcome.idleTimeout,
         Outcome.captureGap,
         Outcome.replaced,
-        Outcome.limit,
+        Outcome.segmentLimit,
         Outcome.stopped,
       ]) {
         expect(seen, OUTCOME_NAMES[outcome]).toContain(outcome);
