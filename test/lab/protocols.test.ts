@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { CommandResult, RunOptions } from '../../lab/child.ts';
+import { mariadb, mariadbContent, mariadbStatements, startMariadb } from '../../lab/mariadb.ts';
 import { postgresContent, psql, startPostgres } from '../../lab/postgres.ts';
 import { type Copying, startCopying } from '../../lab/programs.ts';
 import { redisDigest, startRedis, watchRedis } from '../../lab/redis.ts';
@@ -160,7 +161,7 @@ test('PostgreSQL: transactions, prepared statements, pipelines, COPY, temporary 
   ]);
   await expectSame(copying, read, { connections: 50, statements: 4000 });
   const content = await postgresContent(lab, 'online');
-  expect(content).toMatch(/pgbench_history\|440\|.*\nsessions\|/s);
+  expect(content).toMatch(/pgbench_history\|440\|.*\nsessions\|1006\|/s);
   expect(await postgresContent(lab, 'target')).toBe(content);
 });
 
@@ -211,4 +212,88 @@ FETCH 300 FROM rows;
 CLOSE rows;
 INSERT INTO sessions SELECT 'NAME', 2000, md5(string_agg(text, ',' ORDER BY n)) FROM scratch;
 DISCARD ALL;
+`;
+
+test('MariaDB: greeting, prepared statements, transactions, procedures, files, rows of 1 MB', async () => {
+  await using lab = await createLab();
+  await startMariadb(lab, 'online');
+  await startMariadb(lab, 'target');
+  const read: Reader = (side) => mariadbStatements(lab, side);
+  const copying = await copyPort(lab, 3306);
+  const session = (input: string): Promise<CommandResult> =>
+    mariadb(lab, ['-u', 'app', 'app'], { input });
+  const bench = (name: string, ...args: string[]): Promise<CommandResult> => {
+    const server = [`--mysql-host=${lab.ip4('online')}`, '--mysql-user=app', '--mysql-db=app'];
+    const size = ['--tables=2', '--table-size=1000'];
+    return onClient(lab, 'sysbench', [name, ...server, ...size, ...args]);
+  };
+  await bench('oltp_read_write', 'prepare');
+  await session(MARIADB_TABLES);
+  await expectArrived(copying, read);
+  // Increments commute, and each is a prepared statement that is executed.
+  await bench('oltp_update_index', '--threads=4', '--events=1200', 'run');
+  await bench('oltp_read_only', '--threads=3', '--events=60', 'run');
+  await bench('oltp_update_index', '--threads=4', '--events=400', '--db-ps-mode=disable', 'run');
+  await expectArrived(copying, read);
+  await bench('oltp_read_write', '--threads=1', '--events=40', 'run');
+  const file = join(lab.folder, 'rows.tsv');
+  writeFileSync(file, Array.from({ length: 3000 }, (_, i) => `${i}\trow ${i}\n`).join(''));
+  const script = MARIADB_SESSION.replace('ROWS', file);
+  await Promise.all([
+    session(script.replaceAll('NAME', 'one').replace('LARGE', MEGABYTE)),
+    session(script.replaceAll('NAME', 'two').replace('LARGE', 'small')),
+  ]);
+  for (let i = 0; i < 20; i++) await session(`INSERT INTO short VALUES (${i}, 'x')`);
+  await expectSame(copying, read, { connections: 30, statements: 3500 });
+  const content = await mariadbContent(lab, 'online');
+  expect(content).toMatch(/one\t3007\n.*sbtest2\t1000\n.*short\t20\n.*two\t3007\n/s);
+  expect(await mariadbContent(lab, 'target')).toBe(content);
+});
+
+const MARIADB_TABLES = `
+CREATE TABLE counters (id int PRIMARY KEY, value bigint NOT NULL);
+INSERT INTO counters VALUES (0, 0), (1, 0), (2, 0), (3, 0);
+CREATE TABLE short (step int PRIMARY KEY, text text);
+DELIMITER //
+CREATE PROCEDURE count_up(IN counter int, IN times int)
+BEGIN
+  WHILE times > 0 DO
+    UPDATE counters SET value = value + 1 WHERE id = counter;
+    SET times = times - 1;
+  END WHILE;
+  SELECT 'counted', counter;
+  SELECT 'twice';
+END //
+DELIMITER ;
+`;
+
+const MARIADB_SESSION = `
+CREATE TABLE NAME (step int PRIMARY KEY, text longtext);
+SET SESSION sql_mode = 'ANSI_QUOTES';
+SET @total = 40;
+CREATE TEMPORARY TABLE scratch (n int PRIMARY KEY, text varchar(500));
+LOAD DATA LOCAL INFILE 'ROWS' INTO TABLE scratch (n, text);
+INSERT INTO scratch VALUES (3001, 'a'), (3002, 'b'), (3003, @total + 2);
+START TRANSACTION;
+INSERT INTO NAME SELECT n, text FROM scratch;
+SAVEPOINT half;
+UPDATE NAME SET text = CONCAT(text, '!') WHERE step % 3 = 0;
+ROLLBACK TO SAVEPOINT half;
+UPDATE NAME SET text = CONCAT(text, '?') WHERE step % 5 = 0;
+COMMIT;
+START TRANSACTION;
+DELETE FROM NAME;
+ROLLBACK;
+PREPARE add_row FROM 'INSERT INTO NAME VALUES (?, ?)';
+SET @step = 10001, @text = 'prepared';
+EXECUTE add_row USING @step, @text;
+DEALLOCATE PREPARE add_row;
+INSERT INTO NAME VALUES (10002, 'LARGE');
+SELECT text FROM NAME WHERE step = 10002;
+CALL count_up(1, 20);
+CALL count_up(2, 5);
+SELECT * FROM scratch ORDER BY n;
+USE app;
+INSERT INTO NAME SELECT 10003, MD5(GROUP_CONCAT(text ORDER BY n)) FROM scratch;
+INSERT INTO NAME VALUES (10004, @@SESSION.sql_mode);
 `;
