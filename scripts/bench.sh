@@ -1,6 +1,8 @@
 #!/bin/sh
-# The bench: setup, then paced loads in the lab. See bench/run.ts for what is measured.
+# Setup, then a program of bench/ in the lab: run (paced loads), idle (very many idle connections), soak (mixed load with faults).
 set -eu
 cd "$(dirname "$0")/.."
+program=$1
+shift
 sh scripts/setup.sh bench
-exec sh scripts/sandbox.sh node dist/bench/run.js "$@"
+exec sh scripts/sandbox.sh node "dist/bench/$program.js" "$@"
