@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { seconds } from '../base/time.ts';
+import { establish } from '../../test/sim/dialogue.ts';
 import { Dialogue } from '../testing/index.ts';
 import { describeReplay } from './summary.ts';
 
@@ -47,4 +48,20 @@ test('connections that were not begun are told apart by cause, and all sums hold
   expect(numberOf(lines, 'open')).toBe(1);
   expect(sumBelow(lines, 'connections seen')).toBe(numberOf(lines, 'connections seen'));
   expect(sumBelow(lines, 'packets captured')).toBe(numberOf(lines, 'packets captured'));
+});
+
+test('every request is in one line', () => {
+  const d = new Dialogue();
+  establish(d);
+  for (let n = 0; n < 4; n++) d.client('PA', { seq: 1001 + n * 10, ack: 5001 + n * 10, data: 10 });
+  d.target('PA', { seq: 9001, ack: 1011, data: 10 });
+  const running = account(d);
+  expect(numberOf(running, 'answered')).toBe(1);
+  expect(sumBelow(running, 'requests captured')).toBe(4);
+  d.target('R', { seq: 9011 });
+  d.stop();
+  const lines = account(d);
+  expect(numberOf(lines, 'sent, then: reset by target')).toBe(1);
+  expect(numberOf(lines, 'never sent: stopped with the program')).toBe(2);
+  expect(sumBelow(lines, 'requests captured')).toBe(4);
 });

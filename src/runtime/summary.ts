@@ -2,6 +2,7 @@ import type { CaptureStatistics } from '../ports/packet-source.ts';
 import type { Ledger } from '../replay/ledger.ts';
 import type { Replayer } from '../replay/replayer.ts';
 import { OUTCOME_NAMES } from '../session/outcome.ts';
+import type { RequestCounters } from '../session/requests.ts';
 import { Verdict, VERDICT_NAMES } from '../session/verdict.ts';
 import { PACKET_ERROR_TEXT, type PacketError } from '../wire/packet-view.ts';
 
@@ -13,6 +14,9 @@ export interface SendTotals {
   readonly errors: ReadonlyMap<string, number>;
 }
 
+/** Of labels; longer ones move their number. */
+const WIDTH = 35;
+
 /** Why a connection was not begun, by verdict. */
 const NOT_BEGUN: Readonly<Record<number, string>> = {
   [Verdict.overLimit]: '--max-connections',
@@ -20,7 +24,7 @@ const NOT_BEGUN: Readonly<Record<number, string>> = {
   [Verdict.loopback]: 'loopback rule',
 };
 
-const line = (label: string, value: number): string => `  ${label.padEnd(36)}${value}`;
+const line = (label: string, value: number): string => `  ${label.padEnd(WIDTH)} ${value}`;
 const nonZero = (label: string, value: number): string[] => (value > 0 ? [line(label, value)] : []);
 
 /** The account of a run of tcpcopy, as lines. Every captured packet and every connection stands in exactly one of them. */
@@ -33,6 +37,7 @@ export function describeReplay(
   return [
     ...describePackets(ledger, capture),
     ...describeConnections(ledger),
+    ...describeRequests(replayer.context.requests),
     ...describeTarget(replayer, sent),
   ];
 }
@@ -63,6 +68,23 @@ function describeConnections(ledger: Ledger): string[] {
   return lines;
 }
 
+function describeRequests(requests: RequestCounters): string[] {
+  const lines = [
+    line('requests captured', requests.captured).trimStart(),
+    ...nonZero('answered', requests.answered),
+    ...nonZero('not answered in time', requests.unanswered),
+    ...nonZero('not waited for (-W)', requests.overtaken),
+  ];
+  OUTCOME_NAMES.forEach((name, i) => {
+    lines.push(...nonZero(`sent, then: ${name}`, requests.cutOff[i] as number));
+  });
+  OUTCOME_NAMES.forEach((name, i) => {
+    lines.push(...nonZero(`never sent: ${name}`, requests.neverSent[i] as number));
+  });
+  lines.push(...nonZero('open', requests.open));
+  return lines;
+}
+
 function describeTarget(replayer: Replayer, sent: SendTotals): string[] {
   const { context, ledger } = replayer;
   const c = context.counters;
@@ -74,7 +96,6 @@ function describeTarget(replayer: Replayer, sent: SendTotals): string[] {
     ...nonZero('RST', c.sentRst),
     ...nonZero('retransmitted', c.retransmitted),
     ...nonZero('reconnections', c.reconnects),
-    ...nonZero('requests not answered in time', c.releasedUnanswered),
   ];
   for (const [name, count] of sent.errors)
     lines.push(line(`refused by the kernel: ${name}`, count));

@@ -7,6 +7,7 @@ import { handleFinAcked, handleTargetFin, handleTargetReset } from './closing.ts
 import { noteAnswer } from './pacing.ts';
 import { hasTargetClosed, Phase } from './phase.ts';
 import { lostEdge, noteSack } from './recovery.ts';
+import { noteRequestAnswer } from './requests.ts';
 import type { SessionState } from './state.ts';
 
 /** The delayed acknowledgement timer: RFC 9293 §3.8.6.3 allows 500 ms, Linux starts at 40. */
@@ -191,6 +192,7 @@ function handleText(s: SessionState, now: Instant, p: PacketView): void {
 /** In-order data: acknowledged with the second segment or after a moment (RFC 9293 §3.8.6.3), at once when it closed a hole (RFC 5681 §4.2). */
 function noteFreshData(s: SessionState, now: Instant, p: PacketView, fresh: number): void {
   noteAnswer(s, now);
+  noteRequestAnswer(s);
   s.lastDataAt = now;
   s.progressAt = now;
   s.lastDataPushed = (p.flags & PSH) !== 0;

@@ -5,6 +5,7 @@ import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, RST } from '../wire/tcp.ts';
 import { Outcome } from './outcome.ts';
 import { hasTargetClosed, isSendingOpen, Phase } from './phase.ts';
+import { concludeRequest, concludeRequests } from './requests.ts';
 import type { SessionState } from './state.ts';
 
 /** A pause of less than this before a reconnection would only meet the reset on its way. */
@@ -17,6 +18,7 @@ const REFUSED_PAUSE = seconds(1);
 export function endSession(s: SessionState, now: Instant, outcome: Outcome, reset = false): void {
   if (s.hasEnded) return;
   s.outcome = outcome;
+  concludeRequests(s, outcome);
   // Nothing was sent before the SYN, and a target that has not answered it may still be about to.
   s.rstDue = reset && s.sndMax !== s.iss;
   s.enter('end');
@@ -83,6 +85,7 @@ export function handleTargetReset(s: SessionState, now: Instant): void {
 
 function beginTimeWait(s: SessionState, now: Instant): void {
   s.outcome = Outcome.completed;
+  concludeRequests(s, Outcome.completed);
   clearQueue(s);
   s.resetCaptured = false;
   s.rtxAt = s.paceAt = s.gapAt = NEVER;
@@ -91,6 +94,7 @@ function beginTimeWait(s: SessionState, now: Instant): void {
 
 function completed(s: SessionState, now: Instant): void {
   s.outcome = Outcome.completed;
+  concludeRequests(s, Outcome.completed);
   dropOutput(s);
   s.lifeAt = addTime(now, s.context.config.lingerTime);
 }
@@ -145,6 +149,7 @@ function reconnect(s: SessionState, now: Instant): void {
   }
   s.reconnects++;
   counters.reconnects++;
+  concludeRequest(s, hasClosed ? Outcome.closedByTarget : Outcome.resetByTarget);
   s.rstDue = true;
   s.queue.acknowledge(s.sndMax);
   s.sndUna = s.sndNxt = s.sndMax; // What was sent is done with: the client may still retransmit it.

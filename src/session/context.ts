@@ -2,6 +2,7 @@ import type { SlabPool } from '../base/slab-pool.ts';
 import type { Duration } from '../base/time.ts';
 import type { SegmentStore } from '../tcp/segment-store.ts';
 import { TcpOptions } from '../wire/tcp-options.ts';
+import { RequestCounters } from './requests.ts';
 
 /** What holds for every session. */
 export interface SessionConfig {
@@ -80,6 +81,7 @@ export class SessionContext {
   readonly store: SegmentStore;
   readonly pool: SlabPool;
   readonly counters: SessionCounters = new SessionCounters();
+  readonly requests: RequestCounters = new RequestCounters();
   /** Scratch for the options of the segment in hand. */
   readonly options: TcpOptions = new TcpOptions();
 

@@ -9,6 +9,7 @@ import { ACK, FIN, PSH, RST, URG } from '../wire/tcp.ts';
 import { continueElsewhere, endSession } from './closing.ts';
 import { Outcome } from './outcome.ts';
 import { Phase } from './phase.ts';
+import { isRequest, noteRequestCaptured, REQUEST } from './requests.ts';
 import { isIntact, isSound } from './soundness.ts';
 import { CROSSING, type SessionState } from './state.ts';
 import { Verdict } from './verdict.ts';
@@ -128,9 +129,12 @@ function storeInOrder(
     if (handle !== NONE) pool.give(handle);
     return Verdict.badChecksum;
   }
-  s.queue.append(
-    s.context.store.take(p.seq, p.payloadLength, keptFlags(s, p, 0), p.ack, handle, sum),
-  );
+  let flags = keptFlags(s, p, 0);
+  if (p.payloadLength > 0 && isRequest(s, p.seq, p.ack, s.queue.tail, NONE)) {
+    flags |= REQUEST;
+    noteRequestCaptured(s);
+  }
+  s.queue.append(s.context.store.take(p.seq, p.payloadLength, flags, p.ack, handle, sum));
   s.context.counters.takenOctets += p.payloadLength;
   if ((p.flags & FIN) !== 0) s.finCaptured = true;
   return p.payloadLength > 0 ? Verdict.data : Verdict.fin;
@@ -150,7 +154,7 @@ function fillHoles(s: SessionState, now: Instant, p: PacketView, end: Seq): Verd
     let until = next === NONE || seqBefore(end, store.seq(next)) ? end : store.seq(next);
     if (seqDiff(until, at) > MAX_PIECE) until = seqAdd(at, MAX_PIECE);
     if (seqBefore(at, until)) {
-      const row = storePart(s, p, at, until, end);
+      const row = storePart(s, p, at, until, end, isRequest(s, at, p.ack, previous, next));
       if (row === NONE) return outOfMemory(s, now);
       queue.insertAfter(previous, row);
       previous = row;
@@ -167,7 +171,14 @@ function fillHoles(s: SessionState, now: Instant, p: PacketView, end: Seq): Verd
 }
 
 /** A row for the octets `from` to `until` of the segment, which ends at `end`; the FIN goes with the last. `NONE` when memory is out. */
-function storePart(s: SessionState, p: PacketView, from: Seq, until: Seq, end: Seq): number {
+function storePart(
+  s: SessionState,
+  p: PacketView,
+  from: Seq,
+  until: Seq,
+  end: Seq,
+  isFirst: boolean,
+): number {
   const { pool, store } = s.context;
   const isLast = until === end;
   const kept = keptFlags(s, p, seqDiff(from, p.seq));
@@ -183,7 +194,9 @@ function storePart(s: SessionState, p: PacketView, from: Seq, until: Seq, end: S
     sum = copyAndSum(p.memory as Memory, source, target, pool.offsetOf(handle), length);
   }
   s.context.counters.takenOctets += length;
-  return store.take(from, length, flags, p.ack, handle, sum);
+  if (!isFirst || length === 0) return store.take(from, length, flags, p.ack, handle, sum);
+  noteRequestCaptured(s);
+  return store.take(from, length, flags | REQUEST, p.ack, handle, sum);
 }
 
 /** FIN, PSH and ACK as captured, and `CROSSING`; an urgent pointer, counted from octet `skip` of the segment on, goes into the upper half. */

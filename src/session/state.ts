@@ -10,6 +10,7 @@ import { TCP_HEADER_LENGTH } from '../wire/tcp.ts';
 import type { SessionContext } from './context.ts';
 import { Outcome } from './outcome.ts';
 import { Phase, type PhaseEvent, transition } from './phase.ts';
+import { RequestState } from './requests.ts';
 
 /** RFC 9293 §3.7.1: what to assume when the peer names none. */
 const DEFAULT_MSS_V4 = 536;
@@ -164,6 +165,10 @@ export class SessionState implements Scheduled {
   /** When the last piece was captured, by the clock of `PacketView.seenAt`, and whether it is `CROSSING`. */
   lastPieceAt: Instant;
   isCrossing = false;
+
+  /** See requests.ts: what became of the request sent last, and how many wait in the queue. */
+  request: RequestState = RequestState.none;
+  requestsWaiting = 0;
 
   // Pacing: see pacing.ts.
   /** Between the online server and the client, measured from SYN to the first packet after it; −1 until known. */

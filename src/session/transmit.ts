@@ -9,6 +9,7 @@ import { Outcome } from './outcome.ts';
 import { mayRelease, noteReleased } from './pacing.ts';
 import { isSendingOpen, isSynchronized } from './phase.ts';
 import { leapOverSacked, nextHole, noteResent, pipe, untilSacked } from './recovery.ts';
+import { noteRequestSent, REQUEST } from './requests.ts';
 import { CROSSING, type SessionState } from './state.ts';
 
 /** Sends whatever is due at `now`: at most what the target's window and the congestion window allow. */
@@ -116,6 +117,7 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
     if (!isNew && s.sacked !== null) remaining = Math.min(remaining, untilSacked(s, s.sndNxt));
     const length = remaining === 0 ? 0 : sendable(s, now, remaining);
     if (length < 0) return;
+    if (isNew && skip === 0 && (store.flags(row) & REQUEST) !== 0) noteRequestSent(s);
     if (isNew && hasAck) noteReleased(s, store.ack(row), now);
     sendPiece(s, now, sink, row, skip, length);
     advance(s, now, row, skip + length, isNew);

@@ -37,6 +37,11 @@ export class SendQueue {
     this.#inOrderEnd = start;
   }
 
+  /** The last piece. */
+  get tail(): number {
+    return this.#tail;
+  }
+
   /** Puts `row` behind all others; its sequence number must not be before `end`. */
   append(row: number): void {
     if (this.#tail === NONE) this.head = row;

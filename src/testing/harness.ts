@@ -245,6 +245,7 @@ export class Harness implements PacketSink, RouteRegistrar {
     );
     this.require(this.open >= 0 && this.open <= this.replayer.size, 'connections add up');
     this.require(ledger.outcomes[0] === 0, 'nothing ends as "open"');
+    this.require(this.replayer.context.requests.open >= 0, 'requests add up');
   }
 
   /** Lets every timer run out and checks that nothing is left of any copy. */
@@ -253,6 +254,7 @@ export class Harness implements PacketSink, RouteRegistrar {
     const { context, size } = this.replayer;
     this.require(size === 0, `${size} copies never end`);
     this.require(this.open === 0, `${this.open} connections without an outcome`);
+    this.require(context.requests.open === 0, `${context.requests.open} requests never end`);
     this.require(this.replayer.pollTimeout() === NEVER, 'a timer is left');
     this.require(context.store.used === 0, `${context.store.used} rows are left`);
     this.require(context.pool.used === 0, `${context.pool.used} octets are left`);

@@ -40,6 +40,10 @@ function judgeKind(simulation: Simulation): string {
   const isPushed = clients.some(({ script }) => script.exchanges.some((e) => e.pushed));
   // Whatever the target answers, nobody's patience is tried unless the online server spoke unasked.
   if (!isPushed && context.counters.releasedUnanswered > 0) return 'a request left unanswered';
+  const { captured, answered, overtaken, cutOff } = context.requests;
+  // A client that asks and closes at once may find the target closing without an answer.
+  const unread = cutOff[Outcome.completed] as number;
+  if (!isPushed && captured !== answered + overtaken + unread) return 'a request was not answered';
   return ledger.outcomes[Outcome.completed] === clients.length ? '' : outcomes(simulation);
 }
 
