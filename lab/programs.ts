@@ -42,16 +42,22 @@ export async function startProgram(
   lab: Lab,
   name: ProgramName,
   args: readonly string[],
+  host: HostName = HOST[name],
 ): Promise<Program> {
-  const program = launchProgram(lab, name, args);
+  const program = launchProgram(lab, name, args, host);
   await program.child.waitFor(new RegExp(`${name}: ready`), 15_000);
   return program;
 }
 
 /** Starts a program and does not wait: for starts that are meant to fail. */
-export function launchProgram(lab: Lab, name: ProgramName, args: readonly string[]): Program {
+export function launchProgram(
+  lab: Lab,
+  name: ProgramName,
+  args: readonly string[],
+  host: HostName = HOST[name],
+): Program {
   const env = commandEnvironment(lab);
-  const child = lab.spawn(HOST[name], name, name, args, { env });
+  const child = lab.spawn(host, `${name} on ${host}`, name, args, { env });
   return {
     child,
     commandLine: typed(name, args),

@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Child, type ChildOptions, type CommandResult, type RunOptions, run } from './child.ts';
 
-/** The hosts of the lab; README.md has the drawing. `target2` exists only when asked for. */
-export type HostName = 'client' | 'online' | 'target' | 'target2' | 'assistant';
+/** The hosts of the lab; README.md has the drawing. Those with a 2 exist only when asked for. */
+export type HostName = 'client' | ServerName | SecondHost;
+type ServerName = 'online' | 'target' | 'assistant';
+export type SecondHost = 'online2' | 'target2' | 'assistant2';
 
 /** Last part of the address of each server: 10.66.0.N and fd00:66::N. */
 const SERVER_NUMBER: Readonly<Record<Exclude<HostName, 'client'>, number>> = {
@@ -10,6 +12,8 @@ const SERVER_NUMBER: Readonly<Record<Exclude<HostName, 'client'>, number>> = {
   target: 2,
   assistant: 3,
   target2: 4,
+  online2: 5,
+  assistant2: 6,
 };
 
 /** The clients' network, and the network that `-c` addresses are taken from. Both lead to a route
@@ -18,6 +22,9 @@ export const CLIENT_PREFIX4 = '10.77.0.0/16';
 export const CLIENT_PREFIX6 = 'fd00:77::/64';
 export const COPY_PREFIX4 = '10.88.0.0/16';
 export const COPY_PREFIX6 = 'fd00:88::/64';
+/** A second network for `-c`, to which the targets' route leads via the second assistant. */
+export const COPY2_PREFIX4 = '10.89.0.0/16';
+export const COPY2_PREFIX6 = 'fd00:89::/64';
 
 /** See `LabOptions.captureLoss`. */
 export const CAPTURE_DEVICE = 'tap';
@@ -33,6 +40,8 @@ export interface LabOptions {
   /** How many addresses the client host has, 1 by default: 10.77.0.1, 10.77.0.2 … */
   readonly clientAddresses?: number;
   readonly secondTarget?: boolean;
+  /** Further hosts. */
+  readonly more?: readonly SecondHost[];
   /** Packets in a thousand that are lost on their way to the targets, 0 by default. */
   readonly lossToTarget?: number;
   /** Packets in a thousand of the targets' responses that are lost before the assistant. */
@@ -60,8 +69,9 @@ export class Lab implements AsyncDisposable {
     this.id = `tc${process.pid.toString(36)}${(nextLab++).toString(36)}`;
     this.options = options;
     this.folder = mkdtempSync('/run/tcpcopy-lab-');
-    this.hosts = ['client', 'online', 'target', 'assistant'];
-    if (options.secondTarget === true) this.hosts = [...this.hosts, 'target2'];
+    const more = new Set(options.more);
+    if (options.secondTarget === true) more.add('target2');
+    this.hosts = ['client', 'online', 'target', 'assistant', ...more];
   }
 
   /** Name of a host's network namespace, unique on the machine. */
@@ -248,10 +258,13 @@ function routes(lab: Lab, host: HostName, six: boolean): string[] {
     ? ['fd00:66::/64', CLIENT_PREFIX6, COPY_PREFIX6]
     : ['10.66.0.0/24', CLIENT_PREFIX4, COPY_PREFIX4];
   if (host === 'client') return [`route add ${servers} dev eth0`];
-  if (host === 'online') return [`route add ${clients} dev eth0`];
+  if (host.startsWith('online')) return [`route add ${clients} dev eth0`];
   // Like any host it would know where to send what is not its own; it may not forward, that is all.
-  if (host === 'assistant') return [`route add default via ${online}`];
-  return [clients, copies].map((prefix) => `route add ${prefix} via ${assistant}`);
+  if (host.startsWith('assistant')) return [`route add default via ${online}`];
+  const first = [clients, copies].map((prefix) => `route add ${prefix} via ${assistant}`);
+  if (!lab.hosts.includes('assistant2')) return first;
+  const second = six ? lab.ip6('assistant2') : lab.ip4('assistant2');
+  return [...first, `route add ${six ? COPY2_PREFIX6 : COPY2_PREFIX4} via ${second}`];
 }
 
 /** Random loss by nftables; not every kernel has the netem queue. */

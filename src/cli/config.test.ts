@@ -32,6 +32,9 @@ describe('readTcpcopyConfig', () => {
     expect(clientAddresses).toEqual([]);
     expect(rest).toEqual({
       connectionsPerServer: 2,
+      lonely: false,
+      single: false,
+      payloadMessages: false,
       clientRanges: [],
       percentage: 100,
       copies: 1,
@@ -161,13 +164,28 @@ describe('readInterceptConfig', () => {
       daemon: true,
       logFile: '/var/log/intercept.log',
       logLevel: 'info',
+      allowOriginal: true,
+      payloadMessages: false,
       warnings: [],
     });
   });
 
-  it('refuses to start without -F', () => {
-    expect(() => intercept('-i', 'eth1')).toThrow('Cannot start without -F');
-    expect(() => intercept('-F', ' ')).toThrow('Cannot start without -F');
+  it('needs no -F, but no empty one either', () => {
+    expect(intercept('-i', 'eth1').filter).toBeUndefined();
+    expect(() => intercept('-F', ' ')).toThrow('Cannot use -F "": it is empty');
+  });
+
+  it('serves peers that prove no key only where there is none, or when told to', () => {
+    expect(intercept().allowOriginal).toBe(true);
+    expect(intercept('--key-file', '/key').allowOriginal).toBe(false);
+    expect(intercept('--key-file', '/key', '--allow-original').allowOriginal).toBe(true);
+  });
+
+  it('takes a certificate with its key only', () => {
+    expect(() => intercept('--tls-cert', '/c')).toThrow('Cannot use --tls-cert alone');
+    expect(() => intercept('--tls-key', '/k')).toThrow('Cannot use --tls-key alone');
+    const tls = { certificate: '/c', key: '/k' };
+    expect(intercept('--tls-cert', '/c', '--tls-key', '/k').tls).toEqual(tls);
   });
 
   it('takes a bind address of either family', () => {

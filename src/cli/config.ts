@@ -69,6 +69,16 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly servers: readonly ServerAddress[];
   /** To each server, 1 to 11. */
   readonly connectionsPerServer: number;
+  /** -L. */
+  readonly lonely: boolean;
+  /** No sessions are registered. */
+  readonly single: boolean;
+  /** The intercept is an original that sends payload. */
+  readonly payloadMessages: boolean;
+  /** Path of the pre-shared key. */
+  readonly keyFile?: string;
+  /** Path of the certificates that intercept's is checked against; TLS is spoken when it is there. */
+  readonly tlsCa?: string;
   /** Addresses that copies come from, in the order of `-c`, none twice; empty when copies keep the client's address. */
   readonly clientAddresses: readonly IpAddress[];
   /** The same addresses as ranges, for messages. */
@@ -95,11 +105,19 @@ export interface TcpcopyConfig extends ProcessConfig {
 }
 
 export interface InterceptConfig extends ProcessConfig {
-  /** pcap-filter(7) text that selects the responses. */
-  readonly filter: string;
+  /** pcap-filter(7) text that selects the responses; absent when it follows from the targets of those connected. */
+  readonly filter?: string;
   /** Names; empty for all. */
   readonly interfaces: readonly string[];
   readonly port: number;
   /** Absent for any local address. */
   readonly bindAddress?: IpAddress;
+  /** Path of the pre-shared key. */
+  readonly keyFile?: string;
+  /** Serve peers that prove no key, although there is one. */
+  readonly allowOriginal: boolean;
+  /** Paths of certificate and key; TLS is spoken when they are there. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
+  /** Messages of version 6 hold payload. */
+  readonly payloadMessages: boolean;
 }

@@ -14,8 +14,9 @@ const OPTIONS: readonly OptionSpec[] = [
     letter: 'F',
     name: 'filter',
     value: { kind: 'text', argument: 'filter' },
+    defaultNote: 'the targets of the tcpcopy that are connected',
     group: CAPTURE,
-    doc: "required: kernel filter in pcap-filter(7) syntax that names the responses of the target, as in 'tcp and src port 80'; needs libpcap",
+    doc: "kernel filter in pcap-filter(7) syntax that names the responses of the target, as in 'tcp and src port 80'; needs libpcap",
   },
   {
     letter: 'i',
@@ -56,6 +57,36 @@ const OPTIONS: readonly OptionSpec[] = [
     defaultNote: 'any',
     group: CONTROL,
     doc: 'local address to wait on for tcpcopy',
+  },
+  {
+    name: 'key-file',
+    value: { kind: 'path', argument: 'file' },
+    group: CONTROL,
+    doc: 'file with the key, 16 octets or more, that a tcpcopy must prove to have before it is served; others must not be able to read it',
+  },
+  {
+    name: 'allow-original',
+    value: { kind: 'flag' },
+    group: CONTROL,
+    doc: 'with --key-file, serve a tcpcopy of the original too, which can prove nothing',
+  },
+  {
+    name: 'tls-cert',
+    value: { kind: 'path', argument: 'file' },
+    group: CONTROL,
+    doc: 'speak TLS 1.3 on the control port, with the certificate (PEM) in this file; a tcpcopy then needs --tls-ca',
+  },
+  {
+    name: 'tls-key',
+    value: { kind: 'path', argument: 'file' },
+    group: CONTROL,
+    doc: 'the private key (PEM) of the certificate of --tls-cert',
+  },
+  {
+    name: 'with-resp-payload',
+    value: { kind: 'flag' },
+    group: CONTROL,
+    doc: 'send the payload of short responses too, to a tcpcopy of the original that was built for it',
   },
   {
     letter: 'n',
@@ -103,7 +134,7 @@ const OPTIONS: readonly OptionSpec[] = [
 export const INTERCEPT: ProgramSpec = {
   name: 'intercept',
   summary: 'Captures the responses of the target server and returns their headers to tcpcopy.',
-  usage: 'intercept -F <filter> [options]',
+  usage: 'intercept [options]',
   groups: [CAPTURE, CONTROL, TRADITIONAL, PROCESS],
   options: [...OPTIONS, ...commonOptions('intercept', PROCESS)],
 };

@@ -107,8 +107,31 @@ const CONTROL_OPTIONS: readonly OptionSpec[] = [
     name: 'lonely',
     value: { kind: 'flag' },
     group: CONTROL,
-    doc: 'go on without intercept and connect again when it is back',
-    later: 'Let a supervisor such as systemd start tcpcopy again.',
+    doc: 'go on without any intercept, also of the original, and connect again when one is back; between two of ours this is always so',
+  },
+  {
+    name: 'key-file',
+    value: { kind: 'path', argument: 'file' },
+    group: CONTROL,
+    doc: 'file with the key, 16 octets or more, that intercept must prove to have as we do; others must not be able to read it',
+  },
+  {
+    name: 'tls-ca',
+    value: { kind: 'path', argument: 'file' },
+    group: CONTROL,
+    doc: 'speak TLS 1.3 with intercept; the file holds the certificates (PEM) that may vouch for its own',
+  },
+  {
+    name: 'with-resp-payload',
+    value: { kind: 'flag' },
+    group: CONTROL,
+    doc: 'the intercept is an original built with --with-resp-payload: read its longer messages',
+  },
+  {
+    name: 'single',
+    value: { kind: 'flag' },
+    group: CONTROL,
+    doc: 'register no sessions: the intercept runs with --single and shares its responses among our connections',
   },
 ];
 

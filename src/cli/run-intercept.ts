@@ -35,7 +35,7 @@ function startIntercept(config: InterceptConfig, log: Log): Running {
     interfaces: config.interfaces,
     families: [4],
     gatherDelay: GATHER_DELAY,
-    filter: compileFilter(config.filter, SNAP_LENGTH),
+    filter: compileFilter(config.filter ?? 'tcp', SNAP_LENGTH),
     onError: (error) => log.warn(error.message),
     onRevived: (name) => log.info(`The interface '${name}' is back, and captured again`),
   });
@@ -56,6 +56,11 @@ function startIntercept(config: InterceptConfig, log: Log): Running {
     onError: (error) => log.warn(error.message),
   });
   interception.start();
+  if (config.keyFile === undefined && config.bindAddress === undefined) {
+    log.info(
+      'Serving any host that reaches the control port; -b, a firewall or --key-file limit it',
+    );
+  }
   log.info(`Listening for tcpcopy on port ${listener.port}, for responses by: ${config.filter}`);
   const account = (): string[] => {
     const { dropped } = source.statistics();

@@ -1,35 +1,29 @@
-import { randomBytes } from 'node:crypto';
-import { Random } from '../base/random.ts';
 import { type Duration, micros } from '../base/time.ts';
 import type { Program } from '../linux/bpf.ts';
 import { openPacketSource } from '../linux/packet-socket.ts';
 import { pathMtu } from '../linux/path-mtu.ts';
 import { compileFilter } from '../linux/pcap-filter.ts';
 import { openRawSender } from '../linux/raw-sender.ts';
-import { openWakeTimer, systemClock } from '../linux/reactor.ts';
-import { connectStream } from '../linux/tcp-connect.ts';
+import { systemClock } from '../linux/reactor.ts';
+import { newRandom, openTimer } from './process-parts.ts';
 import { transferFilter } from '../linux/transfer-filter.ts';
 import type { Log } from '../ports/log.ts';
-import type { ByteStream } from '../ports/stream.ts';
 import { ClientAddresses } from '../replay/client-addresses.ts';
 import { Replayer, type ReplayerConfig } from '../replay/replayer.ts';
 import type { Transfer } from '../replay/transfers.ts';
 import { Copier } from '../runtime/copier.ts';
-import { InterceptLinks } from '../runtime/intercept-links.ts';
 import { describeReplay } from '../runtime/summary.ts';
 import { WATCH_INTERVAL, Watchdog } from '../runtime/watchdog.ts';
 import type { SessionConfig } from '../session/context.ts';
 import { formatEndpoint } from '../wire/address.ts';
 import { localAddresses } from './command-line.ts';
 import type { TcpcopyConfig } from './config.ts';
-import { ExitCode, StartError, UsageError } from './exit-codes.ts';
+import { ExitCode } from './exit-codes.ts';
+import { openLinks } from './open-links.ts';
 import { TCPCOPY } from './options-tcpcopy.ts';
-import { resolveServers } from './resolve-servers.ts';
 import type { ProgramShell, Running } from './run-program.ts';
 import { readTcpcopyConfig } from './tcpcopy-config.ts';
 
-/** How long an intercept may take to accept a connection. */
-const CONNECT_TIMEOUT_MS = 5000;
 /** A path's MTU is asked for again at most so often, however many packets turn out too long. */
 const MTU_REFRESH_MS = 1000;
 
@@ -47,12 +41,11 @@ async function startTcpcopy(
   log: Log,
   end: (status: ExitCode) => void,
 ): Promise<Running> {
-  refuseIpv6(config);
   const filter = chooseFilter(config);
   const transfers = openPaths(config);
   const source = openPacketSource({
     interfaces: config.interfaces,
-    families: [4],
+    families: familiesOf(config),
     timestamps: true,
     gatherDelay: GATHER_DELAY,
     filter,
@@ -60,18 +53,13 @@ async function startTcpcopy(
     onRevived: (name) => log.info(`The interface '${name}' is back, and captured again`),
   });
   const sink = openRawSender({ onTooLong: mtuRefresher(transfers, config, log) });
-  const replayer = new Replayer(
-    replayerConfig(config, transfers),
-    new Random(randomBytes(4).readInt32LE()),
-  );
-  const openTimer = (callback: () => void) => openWakeTimer(callback);
+  const replayer = new Replayer(replayerConfig(config, transfers), newRandom());
   const copier = new Copier({ replayer, source, sink, clock: systemClock, log, openTimer }, () => {
     log.error('Ending: no connection to any intercept is left, so no response would come back');
     end(ExitCode.unavailable);
   });
   // Last: whoever answers here will be sent registrations from now on.
-  const streams = await connectAll(config);
-  copier.start(new InterceptLinks(streams, copier));
+  copier.start(await openLinks(config, log, copier));
   sayWhatIsCopied(transfers, log);
   const account = (): string[] => describeReplay(replayer, source.statistics(), sink.statistics());
   const watch = keepWatch(
@@ -103,17 +91,6 @@ function keepWatch(watchdog: Watchdog, log: Log): NodeJS.Timeout {
   }, WATCH_INTERVAL / 1000);
 }
 
-/** Version 6 of the control protocol has four octets for an address, so responses over IPv6 could not be asked for. */
-function refuseIpv6(config: TcpcopyConfig): void {
-  const v6 = config.transfers.find(({ target }) => target.address.family === 6);
-  if (v6 === undefined) return;
-  const { address, port } = v6.target;
-  throw new UsageError(
-    `Cannot copy to ${formatEndpoint(address, port)}: IPv6 targets are not there yet`,
-    'The control protocol between tcpcopy and intercept carries IPv4 only; use an IPv4 target.',
-  );
-}
-
 function chooseFilter(config: TcpcopyConfig): Program {
   if (config.filter !== undefined) return compileFilter(config.filter);
   return transferFilter(
@@ -121,6 +98,11 @@ function chooseFilter(config: TcpcopyConfig): Program {
       address === undefined ? { port } : { address, port },
     ),
   );
+}
+
+/** Clients are of the family of the target that they are copied to. */
+function familiesOf({ transfers }: TcpcopyConfig): (4 | 6)[] {
+  return [...new Set(transfers.map(({ target }) => target.address.family))];
 }
 
 function openPaths(config: TcpcopyConfig): Transfer[] {
@@ -186,31 +168,4 @@ function sessionConfig({ limits, ...config }: TcpcopyConfig): SessionConfig {
     maxRetransmissions: limits.maxRetransmissions,
     maxReconnections: limits.maxReconnections,
   };
-}
-
-async function connectAll(config: TcpcopyConfig): Promise<ByteStream[][]> {
-  const all: ByteStream[][] = [];
-  for (const { address, port } of await resolveServers(config.servers)) {
-    const streams: ByteStream[] = [];
-    for (let i = 0; i < config.connectionsPerServer; i++) {
-      streams.push(await connect(address, port));
-    }
-    all.push(streams);
-  }
-  return all;
-}
-
-async function connect(
-  address: Parameters<typeof connectStream>[0],
-  port: number,
-): Promise<ByteStream> {
-  try {
-    return await connectStream(address, port, CONNECT_TIMEOUT_MS);
-  } catch (error) {
-    throw new StartError(
-      ExitCode.unavailable,
-      `intercept does not answer: ${error instanceof Error ? error.message : String(error)}`,
-      `Start intercept on that host first, and check the address and port of -s ("ss -ltn" there shows port ${port} when it runs).`,
-    );
-  }
 }

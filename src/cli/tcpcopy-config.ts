@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { seconds, type Duration } from '../base/time.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { Limits, ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
@@ -27,6 +28,8 @@ export function readTcpcopyConfig(
   refuseCopies(values);
   const sessionTimeout = seconds(values.integer('session-timeout'));
   const filter = readFilter(values);
+  const keyFile = values.text('key-file');
+  const tlsCa = values.text('tls-ca');
   return {
     ...readProcessConfig('tcpcopy', values, [
       ...transferWarnings,
@@ -39,6 +42,11 @@ export function readTcpcopyConfig(
     transfers,
     servers: servers.value,
     connectionsPerServer: values.integer('connections'),
+    lonely: values.has('lonely'),
+    single: values.has('single'),
+    payloadMessages: values.has('with-resp-payload'),
+    ...(keyFile !== undefined && { keyFile: resolve(keyFile) }),
+    ...(tlsCa !== undefined && { tlsCa: resolve(tlsCa) }),
     clientAddresses: clients.addresses,
     clientRanges: clients.ranges,
     percentage: values.percentage('percentage'),

@@ -75,10 +75,12 @@ export class CaptureSocket {
   watch: Watch | undefined;
   readonly #memory = Memory.alloc(SOCKADDR_ROOM);
   #binding: Binding;
+  readonly #otherHosts: boolean;
 
   constructor(binding: Binding, options: CaptureOptions) {
     this.name = binding.name;
     this.#binding = binding;
+    this.#otherHosts = options.promiscuous ?? false;
     this.fd = openSocket(AF_PACKET, SOCK_DGRAM, 0, captureFailure('socket(AF_PACKET)'), hintFor);
     try {
       this.#prepare(binding, options);
@@ -92,9 +94,7 @@ export class CaptureSocket {
 
   #prepare(binding: Binding, options: CaptureOptions): void {
     const everyProtocol = binding.protocol === ETH_P_ALL;
-    const otherHosts = options.promiscuous ?? false;
-    const filter = guarded(options.filter, { everyProtocol, otherHosts });
-    check('setsockopt(SO_ATTACH_FILTER)', attachFilter(this.fd, filter));
+    this.setFilter(options.filter);
     check('setsockopt(PACKET_AUXDATA)', setOption(this.fd, SOL_PACKET, PACKET_AUXDATA, 1));
     // The filter drops outgoing packets anyway; kernels before 4.20 do not know this option, which saves it the work.
     if (everyProtocol) setOption(this.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
@@ -103,6 +103,13 @@ export class CaptureSocket {
     }
     const octets = options.receiveBuffer ?? DEFAULT_RECEIVE_BUFFER;
     setBufferSize(this.fd, SO_RCVBUFFORCE, SO_RCVBUF, octets);
+  }
+
+  /** Puts `filter` in the place of the present one; no packet passes between them. Throws `SystemError`. */
+  setFilter(filter: Program | undefined): void {
+    const everyProtocol = this.#binding.protocol === ETH_P_ALL;
+    const program = guarded(filter, { everyProtocol, otherHosts: this.#otherHosts });
+    check('setsockopt(SO_ATTACH_FILTER)', attachFilter(this.fd, program));
   }
 
   #bind(binding: Binding): void {

@@ -2,6 +2,7 @@ import { Memory } from '../base/memory.ts';
 import { type Duration, micros } from '../base/time.ts';
 import type { CaptureStatistics, PacketHandler, PacketSource } from '../ports/packet-source.ts';
 import type { Watchable } from '../ports/reactor.ts';
+import type { Program } from './bpf.ts';
 import {
   type CaptureOptions,
   captureFailure,
@@ -36,6 +37,8 @@ export interface PacketSocket extends PacketSource, Watchable {
    * any time.
    */
   gatherDelay: Duration;
+  /** Lets `filter` decide from now on what the kernel lets through. Throws `SystemError`. */
+  setFilter(filter: Program): void;
 }
 
 /**
@@ -92,6 +95,10 @@ class PacketSocketSource implements PacketSocket {
 
   set gatherDelay(delay: Duration) {
     this.#gather.maxDelay = delay;
+  }
+
+  setFilter(filter: Program): void {
+    for (const socket of this.#sockets) socket.setFilter(filter);
   }
 
   noteWaiting(waiting: boolean): void {

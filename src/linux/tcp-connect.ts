@@ -6,17 +6,20 @@ import { ECONNREFUSED, EINPROGRESS, EINTR, ETIMEDOUT, SystemError } from './erro
 import { addressOf, lastErrno, libc } from './libc.ts';
 import { SOCKADDR_ROOM, writeInet } from './sockaddr.ts';
 import { getOption, openSocket } from './socket.ts';
-import { TcpStream } from './tcp-stream.ts';
+import { DEFAULT_BACKLOG_LIMIT, TcpStream } from './tcp-stream.ts';
 import { settleSoon, type Watch, watchFd } from './watch.ts';
 
-/** Connects within `timeoutMs` milliseconds. Rejects with a `SystemError`: ECONNREFUSED, ETIMEDOUT, ENETUNREACH … */
+/** Connects within `timeoutMs` milliseconds; `limit`: octets that may wait for a slow peer. Rejects with a `SystemError`: ECONNREFUSED, ETIMEDOUT, ENETUNREACH … */
 export function connectStream(
   address: IpAddress,
   port: number,
   timeoutMs: number,
+  limit: number = DEFAULT_BACKLOG_LIMIT,
 ): Promise<ByteStream> {
   return new Promise((resolve, reject) => {
-    new Connecting(address, port, timeoutMs, resolve, reject).start();
+    const done = (fd: number): void =>
+      resolve(new TcpStream(fd, formatEndpoint(address, port), limit));
+    new Connecting(address, port, timeoutMs, done, reject).start();
   });
 }
 
@@ -25,7 +28,7 @@ class Connecting {
   readonly #address: IpAddress;
   readonly #port: number;
   readonly #timeoutMs: number;
-  readonly #resolve: (stream: ByteStream) => void;
+  readonly #resolve: (fd: number) => void;
   readonly #reject: (error: Error) => void;
   #fd = -1;
   #watch: Watch | undefined;
@@ -36,7 +39,7 @@ class Connecting {
     address: IpAddress,
     port: number,
     timeoutMs: number,
-    resolve: (stream: ByteStream) => void,
+    resolve: (fd: number) => void,
     reject: (error: Error) => void,
   ) {
     this.#address = address;
@@ -79,8 +82,7 @@ class Connecting {
     clearTimeout(this.#timeout);
     this.#watch?.close();
     if (errno === 0) {
-      const stream = new TcpStream(this.#fd, this.#peer);
-      settleSoon(() => this.#resolve(stream));
+      settleSoon(() => this.#resolve(this.#fd));
       return;
     }
     libc.close(this.#fd);

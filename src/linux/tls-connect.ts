@@ -1,6 +1,7 @@
 import { connect, type TLSSocket } from 'node:tls';
 import type { ByteStream } from '../ports/stream.ts';
 import { formatEndpoint, type IpAddress } from '../wire/address.ts';
+import { DEFAULT_BACKLOG_LIMIT } from './tcp-stream.ts';
 import { TlsStream } from './tls-stream.ts';
 
 export interface TlsClientOptions {
@@ -21,12 +22,13 @@ const HINTS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
 };
 
-/** Connects over TLS 1.3 within `timeoutMs` milliseconds. Rejects with an `Error` whose message says why, `code` set where there is one. */
+/** Connects over TLS 1.3 within `timeoutMs` milliseconds; `limit`: octets that may wait for a slow peer. Rejects with an `Error` whose message says why, `code` set where there is one. */
 export function connectTls(
   address: IpAddress,
   port: number,
   timeoutMs: number,
   options: TlsClientOptions,
+  limit: number = DEFAULT_BACKLOG_LIMIT,
 ): Promise<ByteStream> {
   const peer = formatEndpoint(address, port);
   return new Promise((resolve, reject) => {
@@ -50,7 +52,7 @@ export function connectTls(
     socket.once('secureConnect', () => {
       clearTimeout(timer);
       socket.removeListener('error', failed);
-      resolve(new TlsStream(socket, peer));
+      resolve(new TlsStream(socket, peer, limit));
     });
   });
 }

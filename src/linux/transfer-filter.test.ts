@@ -7,6 +7,7 @@ import { guarded } from './packet-filter.ts';
 import {
   type FilterTarget,
   FilterTooLongError,
+  responseFilter,
   transferFilter,
   WHOLE_PACKET,
 } from './transfer-filter.ts';
@@ -61,6 +62,22 @@ const packet: fc.Arbitrary<Packet> = fc.record({
     { weight: 1, arbitrary: fc.integer({ min: 0, max: 15 }) },
   ),
 });
+
+/** The packet turned round: `to` and `port` are where it comes from. */
+function emitResponse(p: Packet): DataView {
+  const view = emit({ ...p, cut: 1000 });
+  const is6 = p.to.family === 6;
+  const [from, to, length] = is6 ? [8, 24, 16] : [12, 16, 4];
+  const ports = is6 ? 40 : 20 + 4 * p.optionWords;
+  for (const [a, b, n] of [[from, to, length] as const, [ports, ports + 2, 2] as const]) {
+    for (let i = 0; i < n; i++) {
+      const octet = view.getUint8(a + i);
+      view.setUint8(a + i, view.getUint8(b + i));
+      view.setUint8(b + i, octet);
+    }
+  }
+  return new DataView(view.buffer, 0, Math.min(p.cut, view.byteLength));
+}
 
 function emit(p: Packet): DataView {
   const is6 = p.to.family === 6;
@@ -139,7 +156,7 @@ describe('transferFilter', () => {
     const base = { protocol: 6, fragment: 0, optionWords: 0, cut: 1000, version: 0 };
     for (const [i, { address, port: own }] of targets.entries()) {
       expect(runFilter(program, emit({ ...base, to: address, port: own }))).toBe(96);
-      const other = (targets[(i + 1) % 400] as FilterTarget).port;
+      const other = (targets[(i + 1) % 400] as { port: number }).port;
       expect(runFilter(program, emit({ ...base, to: address, port: other }))).toBe(0);
     }
   });
@@ -150,7 +167,41 @@ describe('transferFilter', () => {
       port: 1 + i,
     }));
     expect(() => transferFilter(targets)).toThrow(FilterTooLongError);
-    expect(() => transferFilter(targets)).toThrow(/2000 transfers need \d+ .* takes 4096/);
+    expect(() => transferFilter(targets)).toThrow(/2000 targets need \d+ .* takes 4096/);
+  });
+});
+
+describe('responseFilter', () => {
+  it('looks at where packets come from as transferFilter does at where they go', () => {
+    let passed = 0;
+    fc.assert(
+      fc.property(
+        fc.array(target, { maxLength: 30 }),
+        fc.array(packet, { minLength: 20 }),
+        (sources, packets) => {
+          const program = responseFilter(sources, 160);
+          for (const p of packets.filter((q) => q.version === 0 && q.cut === 1000)) {
+            const result = runFilter(program, emitResponse(p));
+            passed += result === 0 ? 0 : 1;
+            expect(result).toBe(expected(p, sources) ? 160 : 0);
+          }
+        },
+      ),
+      { numRuns: 1000, seed: 4 },
+    );
+    expect(passed).toBeGreaterThan(500);
+  });
+
+  it('lets all of TCP pass for a source without address and port, and nothing without sources', () => {
+    const base = { protocol: 6, fragment: 0, optionWords: 0, cut: 1000, version: 0 };
+    for (const to of [IpAddress.v4(1), new IpAddress(0xfd00_0000, 0, 0, 9)]) {
+      expect(runFilter(responseFilter([{}], 160), emitResponse({ ...base, to, port: 7 }))).toBe(
+        160,
+      );
+      expect(runFilter(responseFilter([], 160), emitResponse({ ...base, to, port: 7 }))).toBe(0);
+      const udp = emitResponse({ ...base, protocol: 17, to, port: 7 });
+      expect(runFilter(responseFilter([{}], 160), udp)).toBe(0);
+    }
   });
 });
 

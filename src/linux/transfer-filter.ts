@@ -2,11 +2,11 @@ import type { IpAddress } from '../wire/address.ts';
 import { IPPROTO_TCP } from '../wire/tcp.ts';
 import { Assembler, MAX_INSTRUCTIONS, Op, type Program } from './bpf.ts';
 
-/** What clients talk to on the online server: a port, at one address or at any. */
+/** What clients talk to on the online server, or where responses come from: a port, at one address or at any. */
 export interface FilterTarget {
   readonly address?: IpAddress;
-  /** 1 to 65535. */
-  readonly port: number;
+  /** 1 to 65535; absent, and then without an address: all of TCP. */
+  readonly port?: number;
 }
 
 /** More targets than a kernel filter holds. */
@@ -22,9 +22,19 @@ const SPLIT_PORTS_ABOVE = 4;
 /** Hop-by-Hop, Routing, Fragment, Destination Options (RFC 8200 §4.1), Mobility (RFC 6275). */
 const EXTENSION_HEADERS = [0, 43, 44, 60, 135];
 
+/** Which end of a packet is looked at: where its address and its port begin. */
+interface End {
+  readonly v4At: number;
+  readonly v6At: number;
+  readonly portAt: number;
+}
+const SOURCE: End = { v4At: 12, v6At: 8, portAt: 0 };
+const DESTINATION: End = { v4At: 16, v6At: 24, portAt: 2 };
+const V6_HEADER = 40;
+
 interface Family {
-  /** Of the destination address in the IP header. */
-  readonly destinationAt: number;
+  /** Of the address in the IP header. */
+  readonly addressAt: number;
   readonly words: (address: IpAddress) => readonly number[];
   readonly targets: readonly FilterTarget[];
 }
@@ -36,10 +46,16 @@ interface Family {
  * other than the first, and IPv6 packets with extension headers (classic BPF has no loops to walk them with). Packets too
  * short for what is looked at are dropped, as every load beyond the end does. Throws `FilterTooLongError`.
  */
-export function transferFilter(
+export const transferFilter = (
   targets: readonly FilterTarget[],
   snapLength: number = WHOLE_PACKET,
-): Program {
+): Program => endFilter(DESTINATION, targets, snapLength);
+
+/** The same for TCP segments that come from any of `sources`; without sources nothing passes. */
+export const responseFilter = (sources: readonly FilterTarget[], snapLength: number): Program =>
+  endFilter(SOURCE, sources, snapLength);
+
+function endFilter(end: End, targets: readonly FilterTarget[], snapLength: number): Program {
   const asm = new Assembler();
   const accept = asm.newLabel();
   const drop = asm.newLabel();
@@ -48,9 +64,9 @@ export function transferFilter(
   asm.emit(Op.and, 0xf0);
   asm.jumpIf(Op.jeq, 0x60, v6);
   asm.jumpUnless(Op.jeq, 0x40, drop);
-  emitV4(asm, targets, accept, drop);
+  emitV4(asm, end, targets, accept, drop);
   asm.place(v6);
-  emitV6(asm, targets, accept, drop);
+  emitV6(asm, end, targets, accept, drop);
   asm.place(accept);
   asm.emit(Op.ret, snapLength);
   asm.place(drop);
@@ -58,8 +74,8 @@ export function transferFilter(
   const program = asm.finish();
   if (program.length > MAX_INSTRUCTIONS) {
     throw new FilterTooLongError(
-      `Cannot build the capture filter: ${targets.length} transfers need ${program.length} instructions, ` +
-        `the kernel takes ${MAX_INSTRUCTIONS}: name fewer transfers, or leave addresses out so that ports suffice`,
+      `Cannot build the capture filter: ${targets.length} targets need ${program.length} instructions, ` +
+        `the kernel takes ${MAX_INSTRUCTIONS}: name fewer of them, or leave addresses out so that ports suffice`,
     );
   }
   return program;
@@ -67,12 +83,13 @@ export function transferFilter(
 
 function emitV4(
   asm: Assembler,
+  end: End,
   targets: readonly FilterTarget[],
   accept: number,
   drop: number,
 ): void {
   const family: Family = {
-    destinationAt: 16,
+    addressAt: end.v4At,
     words: (address) => [address.w3],
     targets: targets.filter((t) => t.address === undefined || t.address.family === 4),
   };
@@ -82,7 +99,7 @@ function emitV4(
   asm.emit(Op.ldh, 6);
   asm.jumpIf(Op.jset, 0x1fff, laterFragment);
   asm.emit(Op.ldxMsh, 0);
-  asm.emit(Op.ldhX, 2);
+  asm.emit(Op.ldhX, end.portAt);
   emitPorts(asm, family, accept, drop);
   asm.place(laterFragment);
   emitAddresses(asm, family, family.targets, accept, drop);
@@ -90,12 +107,13 @@ function emitV4(
 
 function emitV6(
   asm: Assembler,
+  end: End,
   targets: readonly FilterTarget[],
   accept: number,
   drop: number,
 ): void {
   const family: Family = {
-    destinationAt: 24,
+    addressAt: end.v6At,
     words: ({ w0, w1, w2, w3 }) => [w0, w1, w2, w3],
     targets: targets.filter((t) => t.address === undefined || t.address.family === 6),
   };
@@ -106,16 +124,21 @@ function emitV6(
   for (const header of EXTENSION_HEADERS) asm.jumpIf(Op.jeq, header, extended);
   asm.jump(drop);
   asm.place(plain);
-  asm.emit(Op.ldh, 42);
+  asm.emit(Op.ldh, V6_HEADER + end.portAt);
   emitPorts(asm, family, accept, drop);
   asm.place(extended);
   emitAddresses(asm, family, family.targets, accept, drop);
 }
 
-/** With the destination port in A: finds it among the family's ports, then looks at the addresses that belong to it. */
+/** With the port in A: finds it among the family's ports, then looks at the addresses that belong to it. */
 function emitPorts(asm: Assembler, family: Family, accept: number, drop: number): void {
+  if (family.targets.some(({ port }) => port === undefined)) {
+    asm.jump(accept);
+    return;
+  }
   const byPort = new Map<number, FilterTarget[]>();
   for (const target of family.targets) {
+    if (target.port === undefined) continue;
     const same = byPort.get(target.port);
     if (same) same.push(target);
     else byPort.set(target.port, [target]);
@@ -148,7 +171,7 @@ function emitPortSearch(asm: Assembler, blocks: readonly PortBlock[], drop: numb
   emitPortSearch(asm, blocks.slice(middle), drop);
 }
 
-/** Goes to `accept` when the destination is one of the targets' addresses, to `drop` otherwise. */
+/** Goes to `accept` when the address is one of the targets', to `drop` otherwise. */
 function emitAddresses(
   asm: Assembler,
   family: Family,
@@ -166,7 +189,7 @@ function emitAddresses(
     const words = family.words(address);
     for (const [i, word] of words.entries()) {
       // One word stays loaded from address to address; several have to be loaded again.
-      if (words.length > 1 || seen.size === 0) asm.emit(Op.ld, family.destinationAt + 4 * i);
+      if (words.length > 1 || seen.size === 0) asm.emit(Op.ld, family.addressAt + 4 * i);
       asm.emit(Op.jeq, word, 0, 2 * (words.length - 1 - i) + 1);
     }
     asm.jump(accept);

@@ -18,7 +18,7 @@ import { Admission, type AdmissionConfig } from './admission.ts';
 import { type Copy, ReadyList } from './copy.ts';
 import { CopyTable } from './copy-table.ts';
 import { Ledger } from './ledger.ts';
-import { parseResponse } from './response-header.ts';
+import { parseResponse, parseWholeResponse } from './response-header.ts';
 import { SkippedFlows } from './skipped-flows.ts';
 import { TransferTable } from './transfers.ts';
 
@@ -68,10 +68,23 @@ export class Replayer {
     else this.ledger.countVerdict(this.#judge(now, view, packet.checksum));
   }
 
-  /** The IP and TCP header of a target's segment, 64 octets at `offset`, zero padded. */
-  handleTargetHeader(now: Instant, memory: Memory, offset: number): void {
+  /**
+   * The headers of a target's segment, `length` octets at `offset`, perhaps with payload behind them, of a packet that had
+   * `wireLength` octets; where that is 0, they are a message of control protocol version 6: 64 octets, zero padded.
+   */
+  handleTargetHeader(
+    now: Instant,
+    memory: Memory,
+    offset: number,
+    length: number,
+    wireLength: number,
+  ): void {
     const view = this.#view;
-    if (!parseResponse(view, memory, offset)) {
+    const isReadable =
+      wireLength === 0
+        ? parseResponse(view, memory, offset)
+        : parseWholeResponse(view, memory, offset, length, wireLength);
+    if (!isReadable) {
       this.ledger.malformedResponses++;
       return;
     }

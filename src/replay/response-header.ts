@@ -10,7 +10,22 @@ const MAX_TCP_HEADER = 60;
 const MAX_PACKET = 0xffff;
 
 /**
- * Reads the header of a response, `HEADER_LENGTH` octets at `offset`, zero padded. Returns whether it is one. An intercept of the
+ * Reads the headers of a response, `length` octets at `offset` of a packet that had `wireLength` octets on the wire. Returns
+ * whether it is one.
+ */
+export function parseWholeResponse(
+  view: PacketView,
+  memory: Memory,
+  offset: number,
+  length: number,
+  wireLength: number,
+): boolean {
+  const error = view.parse(memory, offset, length, wireLength);
+  return error === PacketError.none || error === PacketError.cutByCapture;
+}
+
+/**
+ * Reads the header of a response from a message of version 6, `HEADER_LENGTH` octets at `offset`, zero padded. Returns whether it is one. An intercept of the
  * original sends the first octets of longer headers as they are: what is there of their options is read, and the payload's
  * length is right all the same.
  */

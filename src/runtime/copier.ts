@@ -26,7 +26,6 @@ export class Copier implements BatchHandler, LinkEvents {
   #now: Instant;
   #reportedFault = false;
   #held = 0;
-  #routesLost = false;
   readonly #onStranded: () => void;
 
   /** `onStranded` is called when the last connection to an intercept is gone: nothing can be copied any more. */
@@ -67,8 +66,8 @@ export class Copier implements BatchHandler, LinkEvents {
     this.#parts.replayer.handleClientPacket(this.#now, packet);
   }
 
-  handleResponse(memory: Memory, offset: number): void {
-    this.#parts.replayer.handleTargetHeader(this.#now, memory, offset);
+  handleResponse(memory: Memory, offset: number, length: number, wireLength: number): void {
+    this.#parts.replayer.handleTargetHeader(this.#now, memory, offset, length, wireLength);
   }
 
   handleResponsesRead(): void {
@@ -76,15 +75,14 @@ export class Copier implements BatchHandler, LinkEvents {
     this.#drain();
   }
 
-  handleLinkLost(peer: string, reason: string, left: number): void {
-    const { log } = this.#parts;
-    log.warn(`Lost a connection to intercept ${peer}: ${reason}; ${left} left`);
-    if (left === 0) this.#onStranded();
-    else {
-      // Its routes died with it. Soon, not now: this may come from the midst of registering.
-      this.#routesLost = true;
-      this.#timer.arm(this.#now);
-    }
+  handleRoutesLost(): void {
+    this.#now = this.#parts.clock.now();
+    this.#parts.replayer.renewRoutes();
+    this.#drain();
+  }
+
+  handleStranded(): void {
+    this.#onStranded();
   }
 
   #handleTimer(): void {
@@ -96,12 +94,8 @@ export class Copier implements BatchHandler, LinkEvents {
   #drain(): void {
     const { replayer, sink, source } = this.#parts;
     if (this.#links === undefined) return;
-    if (this.#routesLost) {
-      this.#routesLost = false;
-      replayer.renewRoutes();
-    }
     replayer.poll(this.#now, this.#links, sink);
-    this.#timer.arm(this.#routesLost ? this.#now : replayer.pollTimeout());
+    this.#timer.arm(replayer.pollTimeout());
     const { held } = replayer.context.counters;
     source.noteWaiting(held !== this.#held);
     this.#held = held;

@@ -158,7 +158,7 @@ export class Harness implements PacketSink, RouteRegistrar {
     const { bytes } = this.#header;
     bytes.fill(0);
     bytes.set(octets.subarray(0, HEADER_LENGTH));
-    this.replayer.handleTargetHeader(this.now, this.#header, 0);
+    this.replayer.handleTargetHeader(this.now, this.#header, 0, HEADER_LENGTH, 0);
     this.#poll();
   }
 

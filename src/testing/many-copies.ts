@@ -158,7 +158,13 @@ export class ManyCopies {
       const { waiting } = target;
       target.waiting = 0;
       for (let i = 0; i < waiting; i++) {
-        this.replayer.handleTargetHeader(this.#now, target.answers, i * MESSAGE_LENGTH);
+        this.replayer.handleTargetHeader(
+          this.#now,
+          target.answers,
+          i * MESSAGE_LENGTH,
+          MESSAGE_LENGTH,
+          0,
+        );
       }
       this.replayer.poll(this.#now, NO_ROUTES, target);
     }

@@ -16,6 +16,7 @@ import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
 import type { ByteStream, StreamHandler } from '../ports/stream.ts';
 import { Replayer } from '../replay/replayer.ts';
 import { Copier } from '../runtime/copier.ts';
+import type { TcpcopyEndOptions } from '../control/tcpcopy-end.ts';
 import { InterceptLinks } from '../runtime/intercept-links.ts';
 import { updateChecksum32 } from '../wire/checksum.ts';
 import { payloadOf } from './dialogue.ts';
@@ -99,6 +100,15 @@ class Counts implements PacketSink {
   flush(): void {}
 }
 
+const END_OPTIONS: TcpcopyEndOptions = {
+  key: null,
+  nonce: new Uint8Array(32),
+  channelBinding: new Uint8Array(32),
+  payload: 0,
+  payloadMessages: false,
+  targets: [],
+};
+
 /**
  * Keep-alive connections that ask and are answered, over and over, through capture, control connection, copier and sessions,
  * with nothing around them that allocates: whatever the garbage collector finds to do is the fault of the code under test.
@@ -108,16 +118,25 @@ export class SteadyState {
   readonly #captures: Captures;
   readonly #counts = new Counts();
   readonly #frames: Memory;
+  readonly #timers: { at: number; expire: () => void }[] = [];
   #now = 1e9;
-  #deadline = Number.POSITIVE_INFINITY;
-  #expire: () => void = () => {};
   #stream: StreamHandler | undefined;
 
   /** `connections`: a multiple of 16, at most 64. */
-  constructor(connections: number) {
+  static async open(connections: number): Promise<SteadyState> {
+    const state = new SteadyState(connections);
+    await state.#begin();
+    state.#establish();
+    return state;
+  }
+
+  private constructor(connections: number) {
     this.#connections = connections;
     this.#captures = new Captures(connections);
     this.#frames = Memory.alloc((connections / MAX_FRAME_MESSAGES) * FRAME_LENGTH);
+  }
+
+  async #begin(): Promise<void> {
     const replayer = new Replayer(
       {
         transfers: [transfer(80, '10.9.0.1', 8080)],
@@ -131,28 +150,38 @@ export class SteadyState {
       new Random(1),
     );
     const clock: Clock = { now: () => this.#now as Instant };
-    const timer: WakeTimer = {
+    const openTimer = (expire: () => void): WakeTimer => this.#openTimer(expire);
+    const shared = { clock, log: silent, openTimer };
+    const io = { replayer, source: this.#captures, sink: this.#counts };
+    const copier = new Copier({ ...shared, ...io }, () => {});
+    const links = new InterceptLinks(
+      { names: ['steady state'], connections: 1, lonely: false, single: false },
+      {
+        ...shared,
+        random: new Random(2),
+        connect: () => Promise.resolve(this.stream),
+        endOptions: () => END_OPTIONS,
+      },
+    );
+    const opening = links.open(copier);
+    await Promise.resolve();
+    await Promise.resolve();
+    // No hello comes, so version 6 is spoken.
+    this.#now += 2e6;
+    this.#pass();
+    await opening;
+    copier.start(links);
+  }
+
+  #openTimer(expire: () => void): WakeTimer {
+    const timer = { at: Number.POSITIVE_INFINITY, expire };
+    this.#timers.push(timer);
+    return {
       arm: (at) => {
-        this.#deadline = at;
+        timer.at = at;
       },
       close: () => {},
     };
-    const openTimer = (callback: () => void): WakeTimer => {
-      this.#expire = callback;
-      return timer;
-    };
-    const { stream } = this;
-    const parts = {
-      replayer,
-      source: this.#captures,
-      sink: this.#counts,
-      clock,
-      log: silent,
-      openTimer,
-    };
-    const copier = new Copier(parts, () => {});
-    copier.start(new InterceptLinks([[stream]], copier));
-    this.#establish();
   }
 
   /** Data segments that have been sent. */
@@ -188,9 +217,11 @@ export class SteadyState {
 
   #pass(): void {
     this.#now += STEP;
-    if (this.#deadline > this.#now) return;
-    this.#deadline = Number.POSITIVE_INFINITY;
-    this.#expire();
+    for (const timer of this.#timers) {
+      if (timer.at > this.#now) continue;
+      timer.at = Number.POSITIVE_INFINITY;
+      timer.expire();
+    }
   }
 
   #establish(): void {

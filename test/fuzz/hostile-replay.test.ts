@@ -44,13 +44,13 @@ class Siege {
 
   target(random: Random): void {
     this.peer.nextOfTarget(random);
-    this.replayer.handleTargetHeader(this.now, this.peer.memory, 0);
+    this.replayer.handleTargetHeader(this.now, this.peer.memory, 0, 64, 0);
   }
 
   /** Now and then time passes, and what is due is done. */
   live(random: Random): void {
     if (random.chance(0.5) && this.peer.goodAnswer(random)) {
-      this.replayer.handleTargetHeader(this.now, this.peer.memory, 0);
+      this.replayer.handleTargetHeader(this.now, this.peer.memory, 0, 64, 0);
     }
     if (random.chance(0.3)) this.pass(this.#pause(random));
     else if (random.chance(0.5)) this.poll();

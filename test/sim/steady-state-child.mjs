@@ -19,7 +19,7 @@ const run = (state, rounds) => {
   return handed;
 };
 
-const state = new SteadyState(CONNECTIONS);
+const state = await SteadyState.open(CONNECTIONS);
 run(state, 10_000); // Until all of it is compiled.
 globalThis.gc();
 globalThis.gc();
