@@ -3,8 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { CommandResult, RunOptions } from '../../lab/child.ts';
+import { type CommandResult, type RunOptions, sleep } from '../../lab/child.ts';
 import { mariadb, mariadbContent, mariadbStatements, startMariadb } from '../../lab/mariadb.ts';
+import {
+  memcachedContent,
+  memcachedCounts,
+  memcachedText,
+  startMemcached,
+  watchMemcached,
+} from '../../lab/memcached.ts';
 import { postgresContent, psql, startPostgres } from '../../lab/postgres.ts';
 import { type Copying, startCopying } from '../../lab/programs.ts';
 import { redisDigest, startRedis, watchRedis } from '../../lab/redis.ts';
@@ -297,3 +304,71 @@ USE app;
 INSERT INTO NAME SELECT 10003, MD5(GROUP_CONCAT(text ORDER BY n)) FROM scratch;
 INSERT INTO NAME VALUES (10004, @@SESSION.sql_mode);
 `;
+
+test('memcached: both protocols, commands without answers, pipelines, values of 1 MB', async () => {
+  await using lab = await createLab();
+  for (const side of ['online', 'target'] as const) await startMemcached(lab, side);
+  const copying = await copyPort(lab, 11211);
+  const server = lab.ip4('online');
+  // It compares and swaps with the numbers that the online server gave; the target gives the same ones, being told the same.
+  const capable = await onClient(lab, 'memccapable', ['-h', server, '-p', '11211']);
+  expect(capable.stdout).toContain('All tests passed');
+  const counts = await memcachedCounts(lab, 'online');
+  expect(counts).toMatch(/cas_hits [1-9]/);
+  for (let i = 0; i < 100 && (await memcachedCounts(lab, 'target')) !== counts; i++)
+    await sleep(50);
+  expect(await memcachedCounts(lab, 'target')).toBe(counts);
+
+  const logs = {
+    online: await watchMemcached(lab, 'online'),
+    target: await watchMemcached(lab, 'target'),
+  };
+  const read: Reader = (side) => Promise.resolve(logs[side]());
+  const slap = (...args: string[]): Promise<CommandResult> =>
+    onClient(lab, 'memcslap', [`--servers=${server}`, ...args]);
+  await slap('--test=set', '--concurrency=6', '--execute-number=50');
+  await slap('--test=set', '--concurrency=3', '--execute-number=50', '--noreply');
+  await slap('--test=get', '--concurrency=4', '--execute-number=50', '--binary');
+  await slap('--test=mget', '--concurrency=2', '--execute-number=50');
+  const large = join(lab.folder, 'large');
+  writeFileSync(large, MEGABYTE);
+  await onClient(lab, 'memccp', [`--servers=${server}`, large]);
+  await expectArrived(copying, read);
+  const { stdout } = await onClient(lab, 'memccat', [`--servers=${server}`, 'large']);
+  expect(stdout.trimEnd()).toBe(MEGABYTE);
+  await memcachedText(lab, 'client', server, 'set sum 0 0 1\r\n0\r\n');
+  await expectArrived(copying, read);
+  const numbers = [1, 2, 3, 4];
+  await Promise.all(numbers.map((n) => memcachedText(lab, 'client', server, memcachedSession(n))));
+  await expectSame(copying, read, { connections: 20, statements: 1500 });
+  // A get may have been copied before the set of another connection.
+  const ordered = (all: string): string => all.replaceAll(/get_(hits|misses) \d+/g, '');
+  const counted = ordered(await memcachedCounts(lab, 'online'));
+  expect(ordered(await memcachedCounts(lab, 'target'))).toBe(counted);
+  const content = await memcachedContent(lab, 'online');
+  expect(content).toMatch(/VALUE large 0 1000000\n(.*\n)*VALUE sum 0 4\n/);
+  expect(await memcachedContent(lab, 'target')).toBe(content);
+});
+
+/** What one of several clients sends in one go; what they share commutes. */
+function memcachedSession(n: number): string {
+  const lines = [
+    `set own${n} 7 0 5\r\nfirst`,
+    `touch own${n} 3000`,
+    `gat 4000 own${n}`,
+    `get own${n} none`,
+  ];
+  for (let i = 0; i < 100; i++) {
+    lines.push(
+      `incr sum ${n}${i % 2 === 0 ? ' noreply' : ''}`,
+      `append own${n} 0 0 2\r\n,${i % 10}`,
+    );
+  }
+  lines.push(
+    `set gone${n} 0 0 2\r\nxx`,
+    `delete gone${n}`,
+    `ms meta${n} 4 T0\r\nmeta`,
+    `mg meta${n} v t`,
+  );
+  return `${lines.join('\r\n')}\r\n`;
+}
