@@ -65,3 +65,17 @@ test('every request is in one line', () => {
   expect(numberOf(lines, 'never sent: stopped with the program')).toBe(2);
   expect(sumBelow(lines, 'requests captured')).toBe(4);
 });
+
+test('what is held for the target is told, until it has been acknowledged', () => {
+  const d = new Dialogue();
+  d.client('S', { seq: 1000 });
+  d.client('A', { seq: 1001, ack: 5001 });
+  d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+  d.client('PA', { seq: 1101, ack: 5001, data: 1000 });
+  expect(numberOf(account(d), 'pieces held for targets')).toBe(2);
+  expect(numberOf(account(d), 'octets of memory')).toBe(256 + 1024);
+  d.target('SA', { seq: 9000, ack: 1001 });
+  d.target('A', { seq: 9001, ack: 2101 });
+  expect(numberOf(account(d), 'pieces held for targets')).toBe(0);
+  expect(numberOf(account(d), 'octets of memory')).toBeNaN();
+});

@@ -38,6 +38,7 @@ export function describeReplay(
     ...describePackets(ledger, capture),
     ...describeConnections(ledger),
     ...describeRequests(replayer.context.requests),
+    ...describeHeld(replayer),
     ...describeTarget(replayer, sent),
   ];
 }
@@ -83,6 +84,14 @@ function describeRequests(requests: RequestCounters): string[] {
   });
   lines.push(...nonZero('open', requests.open));
   return lines;
+}
+
+/** What waits for the targets now, or may have to be sent again: nothing, once every copy has ended. */
+function describeHeld({ context }: Replayer): string[] {
+  return [
+    line('pieces held for targets', context.store.used).trimStart(),
+    ...nonZero('octets of memory', context.pool.used),
+  ];
 }
 
 function describeTarget(replayer: Replayer, sent: SendTotals): string[] {
