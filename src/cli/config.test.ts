@@ -161,6 +161,13 @@ describe('readInterceptConfig', () => {
       filter: 'tcp and src port 80',
       interfaces: ['eth1'],
       port: 36524,
+      limits: {
+        maxConnections: 1024,
+        maxConnectionsPerPeer: 64,
+        maxRoutes: 1_048_576,
+        maxRoutesPerPeer: 524_288,
+      },
+      dnat: false,
       daemon: true,
       logFile: '/var/log/intercept.log',
       logLevel: 'info',
@@ -186,6 +193,29 @@ describe('readInterceptConfig', () => {
     expect(() => intercept('--tls-key', '/k')).toThrow('Cannot use --tls-key alone');
     const tls = { certificate: '/c', key: '/k' };
     expect(intercept('--tls-cert', '/c', '--tls-key', '/k').tls).toEqual(tls);
+  });
+
+  it('reads the two addresses of -D', () => {
+    const redirect = (text: string): string[] => {
+      const { from, to } = intercept('-F', 'tcp', '-D', text).redirect!;
+      return [from.toString(), to.toString()];
+    };
+    expect(redirect('172.17.0.1-10.0.0.5')).toEqual(['172.17.0.1', '10.0.0.5']);
+    for (const text of [
+      '172.17.0.1',
+      '172.17.0.1-',
+      '1.2.3.4-5.6.7.8-9.9.9.9',
+      'fd00::1-fd00::2',
+    ]) {
+      expect(() => redirect(text), text).toThrow(`Cannot use -D "${text}"`);
+    }
+  });
+
+  it('knows -c only beside --single', () => {
+    expect(intercept('-F', 'tcp').single).toBeUndefined();
+    expect(intercept('-F', 'tcp', '--single').single).toEqual({ protect: false });
+    expect(intercept('-F', 'tcp', '--single', '-c').single).toEqual({ protect: true });
+    expect(() => intercept('-F', 'tcp', '-c')).toThrow('Cannot use -c without --single');
   });
 
   it('takes a bind address of either family', () => {

@@ -107,6 +107,17 @@ export interface TcpcopyConfig extends ProcessConfig {
 export interface InterceptConfig extends ProcessConfig {
   /** pcap-filter(7) text that selects the responses; absent when it follows from the targets of those connected. */
   readonly filter?: string;
+  readonly limits: {
+    readonly maxConnections: number;
+    readonly maxConnectionsPerPeer: number;
+    readonly maxRoutes: number;
+    readonly maxRoutesPerPeer: number;
+  };
+  /** Set when one tcpcopy is served, without routes. */
+  readonly single?: { readonly protect: boolean };
+  readonly dnat: boolean;
+  /** `-D a-b`; IPv4. */
+  readonly redirect?: { readonly from: IpAddress; readonly to: IpAddress };
   /** Names; empty for all. */
   readonly interfaces: readonly string[];
   readonly port: number;

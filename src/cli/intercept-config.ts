@@ -22,16 +22,33 @@ export function readInterceptConfig(values: OptionValues): InterceptConfig {
   const bindAddress = parseBindAddress(values.text('bind'));
   const keyFile = values.text('key-file');
   const tls = readTls(values);
+  const redirect = parseRedirect(values.text('docker'));
+  const single = values.has('single');
+  if (values.has('protect') && !single) {
+    throw new UsageError(
+      'Cannot use -c without --single: it protects the one tcpcopy that --single serves',
+      'Leave it out: without --single any number of tcpcopy may connect, and none takes the place of another.',
+    );
+  }
   return {
     ...readProcessConfig('intercept', values, []),
     ...(filter !== undefined && { filter }),
     interfaces: values.has('interface') ? parseInterfaces(values.text('interface') ?? '') : [],
     port: values.integer('port'),
+    limits: {
+      maxConnections: values.integer('max-connections'),
+      maxConnectionsPerPeer: values.integer('max-connections-per-peer'),
+      maxRoutes: values.integer('max-routes'),
+      maxRoutesPerPeer: values.integer('max-routes-per-peer'),
+    },
+    dnat: values.has('dnat'),
     ...(bindAddress && { bindAddress }),
     ...(keyFile !== undefined && { keyFile: resolve(keyFile) }),
     allowOriginal: keyFile === undefined || values.has('allow-original'),
     ...(tls && { tls }),
     payloadMessages: values.has('with-resp-payload'),
+    ...(redirect && { redirect }),
+    ...(single && { single: { protect: values.has('protect') } }),
   };
 }
 
@@ -60,4 +77,18 @@ function parseBindAddress(text: string | undefined): IpAddress | undefined {
     );
   }
   return isUnspecified(address) ? undefined : address;
+}
+
+/** The two addresses of -D. */
+function parseRedirect(text: string | undefined): InterceptConfig['redirect'] {
+  if (text === undefined) return undefined;
+  const parts = text.split('-').map((part) => part.trim());
+  const [from, to] = parts.map((part) => parseAddress(part));
+  if (parts.length !== 2 || from?.family !== 4 || to?.family !== 4) {
+    throw new UsageError(
+      `Cannot use -D "${text}": expected two IPv4 addresses with "-" between them, as in 172.17.0.1-10.0.0.5`,
+      'The first is where responses are sent to, the second what they are taken to be sent to.',
+    );
+  }
+  return { from, to };
 }

@@ -1,3 +1,9 @@
+import {
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MAX_CONNECTIONS_PER_PEER,
+  DEFAULT_MAX_ROUTES_PER_PEER,
+} from '../intercept/peer-limits.ts';
+import { DEFAULT_MAX_ROUTES } from '../intercept/route-table.ts';
 import { commonOptions } from './options-common.ts';
 import type { OptionSpec, ProgramSpec } from './option-spec.ts';
 
@@ -31,8 +37,13 @@ const OPTIONS: readonly OptionSpec[] = [
     name: 'docker',
     value: { kind: 'text', argument: 'a-b' },
     group: CAPTURE,
-    doc: 'treat responses to address a as responses to address b',
-    later: 'Place the target where its responses keep the client address.',
+    doc: 'treat responses to address a as responses to address b; both IPv4',
+  },
+  {
+    name: 'dnat',
+    value: { kind: 'flag' },
+    group: CAPTURE,
+    doc: 'the address of the target changes on the way to it: tell sessions apart without it',
   },
   {
     letter: 's',
@@ -97,12 +108,45 @@ const OPTIONS: readonly OptionSpec[] = [
     later: 'The size of a batch follows from the load here, so leave it out.',
   },
   {
+    name: 'max-connections',
+    value: { kind: 'integer', argument: 'n', min: 1, max: 65536 },
+    default: String(DEFAULT_MAX_CONNECTIONS),
+    group: CONTROL,
+    doc: 'connections from tcpcopy at once; further ones are refused',
+  },
+  {
+    name: 'max-connections-per-peer',
+    value: { kind: 'integer', argument: 'n', min: 1, max: 65536 },
+    default: String(DEFAULT_MAX_CONNECTIONS_PER_PEER),
+    group: CONTROL,
+    doc: 'the same, from one address',
+  },
+  {
+    name: 'max-routes',
+    value: { kind: 'integer', argument: 'n', min: 1, max: 16777216 },
+    default: String(DEFAULT_MAX_ROUTES),
+    group: CONTROL,
+    doc: 'sessions registered at once; further ones are refused. One takes about 70 octets',
+  },
+  {
+    name: 'max-routes-per-peer',
+    value: { kind: 'integer', argument: 'n', min: 1, max: 16777216 },
+    default: String(DEFAULT_MAX_ROUTES_PER_PEER),
+    group: CONTROL,
+    doc: 'the same, from one address',
+  },
+  {
+    name: 'single',
+    value: { kind: 'flag' },
+    group: CONTROL,
+    doc: 'serve one tcpcopy built with --single: spread all responses over its connections, keep no routes. A tcpcopy that connects later takes the place of the one before',
+  },
+  {
     letter: 'c',
     name: 'protect',
     value: { kind: 'flag' },
     group: CONTROL,
-    doc: 'refuse new connections while an older tcpcopy is connected (single build)',
-    later: 'Several tcpcopy may be connected at once; -b limits from where.',
+    doc: 'with --single: refuse a tcpcopy that connects while another is connected',
   },
   {
     letter: 'x',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Duration, micros } from '../base/time.ts';
 import { Interceptor } from '../intercept/interceptor.ts';
-import { describeCounters } from '../intercept/counters.ts';
+import { describeCounters, describeRoutes } from '../intercept/counters.ts';
 import { openPacketSource } from '../linux/packet-socket.ts';
 import { compileFilter } from '../linux/pcap-filter.ts';
 import { openWakeTimer, systemClock } from '../linux/reactor.ts';
@@ -39,13 +39,17 @@ function startIntercept(config: InterceptConfig, log: Log): Running {
     onError: (error) => log.warn(error.message),
     onRevived: (name) => log.info(`The interface '${name}' is back, and captured again`),
   });
-  const interceptor = new Interceptor(log, randomBytes(4).readInt32LE());
+  const interceptor = new Interceptor(log, randomBytes(4).readInt32LE(), {
+    ...config.limits,
+    dnat: config.dnat,
+    ...(config.single && { single: config.single }),
+    ...(config.redirect && { redirect: config.redirect }),
+  });
   const openTimer = (callback: () => void) => openWakeTimer(callback);
   const interception = new Interception({
     interceptor,
     source,
     clock: systemClock,
-    log,
     openTimer,
   });
   const listener = listen({
@@ -66,6 +70,7 @@ function startIntercept(config: InterceptConfig, log: Log): Running {
     const { dropped } = source.statistics();
     return [
       ...describeCounters(interceptor.counters()),
+      ...describeRoutes(interceptor.routes),
       ...(dropped > 0 ? [`lost before capture, the receive buffer was full: ${dropped}`] : []),
     ];
   };

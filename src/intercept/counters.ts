@@ -1,10 +1,9 @@
 import { PACKET_ERROR_TEXT, PacketError } from '../wire/packet-view.ts';
-import type { Waiting } from './waiting.ts';
+import { Cause, CAUSE_TEXT, type Unrouted } from './unrouted.ts';
 
 /**
  * Where every captured packet ended. Each is in exactly one of `unusable`, `forwarded`, `slowPeer`, `peerGone`,
- * `unroutable`, `expired`, `displaced`, `refused`, or still in one of the two gauges `queued` and `waiting`; together they
- * make `received`.
+ * `unroutable`, `unrouted`, or still in one of the two gauges `queued` and `waiting`; together they make `received`.
  */
 export interface InterceptCounters {
   readonly received: number;
@@ -16,14 +15,10 @@ export interface InterceptCounters {
   readonly slowPeer: number;
   /** The peer went away before it could be handed over. */
   readonly peerGone: number;
-  /** IPv6, for which protocol version 6 has no routes. */
+  /** IPv6, for a peer that speaks protocol version 6. */
   readonly unroutable: number;
-  /** No route came within 30 seconds. */
-  readonly expired: number;
-  /** Pushed out, unrouted, by newer packets without a route. */
-  readonly displaced: number;
-  /** Without a route, and its session had enough packets waiting. */
-  readonly refused: number;
+  /** By `Cause`: nobody to hand it to. */
+  readonly unrouted: Readonly<Float64Array>;
   /** To be handed over at the next `pollTransmit`. */
   readonly queued: number;
   /** Without a route so far. */
@@ -31,17 +26,12 @@ export interface InterceptCounters {
 }
 
 /** Packets whose headers could not be used, whatever was wrong with them. */
-export function unusableTotal({ unusable }: InterceptCounters): number {
-  let total = 0;
-  for (let error = 0; error < unusable.length; error++) total += unusable[error] as number;
-  return total;
-}
+export const unusableTotal = ({ unusable }: InterceptCounters): number => sum(unusable);
 
 /** Packets that ended somewhere or are still on their way: equals `received` at every moment. */
 export function accountedFor(c: InterceptCounters): number {
   const delivered = c.forwarded + c.slowPeer + c.peerGone;
-  const unrouted = c.unroutable + c.expired + c.displaced + c.refused;
-  return unusableTotal(c) + delivered + unrouted + c.queued + c.waiting;
+  return unusableTotal(c) + delivered + c.unroutable + sum(c.unrouted) + c.queued + c.waiting;
 }
 
 /** The counters in words, for the log and the summary; what is zero is left out, but for the first two. */
@@ -53,13 +43,43 @@ export function describeCounters(c: InterceptCounters): string[] {
   say(c.slowPeer, 'dropped, tcpcopy reads too slowly');
   say(c.peerGone, 'dropped, tcpcopy disconnected');
   say(c.unroutable, 'dropped, IPv6 cannot be routed with protocol version 6');
-  say(c.expired + c.displaced + c.refused, 'dropped, no tcpcopy asked for them or no longer');
+  for (const cause of Object.values(Cause)) {
+    say(c.unrouted[cause] as number, `dropped, ${CAUSE_TEXT[cause]}`);
+  }
   for (const error of Object.values(PacketError)) {
     say(c.unusable[error] as number, `not usable, ${PACKET_ERROR_TEXT[error]}`);
   }
   say(c.queued, 'about to be sent');
   say(c.waiting, 'waiting for a route');
   return lines;
+}
+
+/** The routes in words; nothing when there never was one. */
+export function describeRoutes(routes: RouteCounts): string[] {
+  if (routes.added === 0 && routes.refused === 0) return [];
+  const { added, size, peak, bytes } = routes;
+  const memory = `${Math.ceil(bytes / 1024)} KiB`;
+  const lines = [
+    `sessions registered: ${added}, of these now ${size}, at once ${peak} (${memory})`,
+  ];
+  const say = (n: number, text: string): void => {
+    if (n > 0) lines.push(`${text}: ${n}`);
+  };
+  say(routes.moved, 'sessions taken over by another connection');
+  say(routes.refused, 'registrations refused for want of room');
+  say(routes.reclaimed, 'sessions given up to make room, long idle and never said to have ended');
+  return lines;
+}
+
+/** What `RouteTable` counts. */
+export interface RouteCounts {
+  readonly added: number;
+  readonly size: number;
+  readonly peak: number;
+  readonly bytes: number;
+  readonly moved: number;
+  readonly refused: number;
+  readonly reclaimed: number;
 }
 
 /** The counters that packets touch. */
@@ -72,7 +92,7 @@ export class Tally {
   unroutable = 0;
   queued = 0;
 
-  snapshot(waiting: Waiting): InterceptCounters {
+  snapshot(unrouted: Unrouted, waiting: number): InterceptCounters {
     return {
       received: this.received,
       unusable: this.unusable.slice(),
@@ -80,11 +100,15 @@ export class Tally {
       slowPeer: this.slowPeer,
       peerGone: this.peerGone,
       unroutable: this.unroutable,
-      expired: waiting.expired,
-      displaced: waiting.displaced,
-      refused: waiting.refused,
+      unrouted: unrouted.counts.slice(),
       queued: this.queued,
-      waiting: waiting.size,
+      waiting,
     };
   }
+}
+
+function sum(counts: Readonly<Float64Array>): number {
+  let total = 0;
+  for (let i = 0; i < counts.length; i++) total += counts[i] as number;
+  return total;
 }

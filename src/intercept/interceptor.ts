@@ -2,21 +2,38 @@ import { FlowKey } from '../base/flow-table.ts';
 import type { Memory } from '../base/memory.ts';
 import type { Instant } from '../base/time.ts';
 import { AddResult } from '../control/frame.ts';
-import { CONTROL_VERSION, RegistrationError } from '../control/registration.ts';
+import { CONTROL_VERSION } from '../control/registration.ts';
+import { ByeCode } from '../control/small-frames.ts';
 import type { Log } from '../ports/log.ts';
 import type { CapturedPacket } from '../ports/packet-source.ts';
 import { PacketError, PacketView } from '../wire/packet-view.ts';
+import { FIN, RST, SYN } from '../wire/tcp.ts';
 import { type InterceptCounters, Tally } from './counters.ts';
-import { Peer, type PeerHost } from './peer.ts';
-import { RouteTable } from './route-table.ts';
+import { addCounts } from './far-counts.ts';
+import { FoldedLog } from './folded-log.ts';
+import { Notices } from './notices.ts';
+import { type Access, ANYBODY, type InterceptorOptions, limitsOf } from './interceptor-options.ts';
+import { originalKey } from './original-key.ts';
+import type { Peer, PeerHost } from './peer.ts';
+import { Peers } from './peers.ts';
+import { Redirect } from './redirect.ts';
+import { DEFAULT_MAX_ROUTES, Registered, RouteState, RouteTable } from './route-table.ts';
+import { Joined, SingleGroup } from './single-group.ts';
+import { type ResponseSource, TargetSet } from './target-set.ts';
 import { TurnTaking } from './turn-taking.ts';
+import { Cause, Unrouted } from './unrouted.ts';
 import { Waiting } from './waiting.ts';
 
-/** Takes the frames out. */
+/** Takes out what the core has for its peers. */
 export interface FrameSink {
   /** Sends whole frames on a connection in one write. False when it took nothing because the peer does not read. */
   sendFrames(connection: number, memory: Memory, offset: number, length: number): boolean;
+  /** Closes a connection, of which the core knows nothing any more. */
+  closeConnection(connection: number): void;
 }
+
+/** Of payload, in a message of 192 octets. */
+const MESSAGE_PAYLOAD = 128;
 
 /**
  * The core of intercept: responses and registrations in, frames out; no I/O, no clock.
@@ -26,154 +43,364 @@ export interface FrameSink {
  */
 export class Interceptor implements PeerHost {
   readonly #log: Log;
+  readonly #folded: FoldedLog;
+  readonly #notices: Notices;
+  readonly #peers: Peers;
   readonly #routes: RouteTable<Peer>;
   readonly #waiting: Waiting;
-  readonly #peers = new Map<number, Peer>();
+  readonly #unrouted = new Unrouted();
+  readonly #single: SingleGroup<Peer> | undefined;
+  readonly #redirect: Redirect | undefined;
+  readonly #dnat: boolean;
+  readonly #access: Access;
+  readonly #payloadMessages: boolean;
   readonly #view = new PacketView();
   readonly #key = new FlowKey();
   /** Peers with something to send: the first `#readyCount` entries. */
   readonly #ready: Peer[] = [];
   #readyCount = 0;
   readonly #tally = new Tally();
+  /** Of the input in hand. */
+  #now = 0 as Instant;
   /** Whether the copies that are answered take quick turns. */
   readonly turns: TurnTaking = new TurnTaking();
+  /** What the peers want captured. */
+  readonly targets: TargetSet;
 
   /** `secret`: an unpredictable integer, see `FlowTable`. */
-  constructor(log: Log, secret: number) {
+  constructor(log: Log, secret: number, options: InterceptorOptions = {}) {
+    const { single, redirect } = options;
     this.#log = log;
-    this.#routes = new RouteTable(secret);
-    this.#waiting = new Waiting(secret);
+    this.#folded = new FoldedLog(log);
+    this.#notices = new Notices(this.#folded);
+    this.#peers = new Peers(this.#notices, limitsOf(options));
+    this.#routes = new RouteTable(secret, options.maxRoutes ?? DEFAULT_MAX_ROUTES);
+    this.#waiting = new Waiting(secret, this.#unrouted);
+    this.targets = new TargetSet(secret);
+    this.#single = single && new SingleGroup(single.protect);
+    this.#redirect = redirect && new Redirect(redirect.from, redirect.to);
+    this.#dnat = options.dnat ?? false;
+    this.#access = options.access ?? ANYBODY;
+    this.#payloadMessages = options.payloadMessages ?? false;
   }
 
-  /** A tcpcopy has connected. `connection` is any number that no open connection has; `name` is for messages. */
-  handleConnection(connection: number, name: string): void {
-    this.#peers.set(connection, new Peer(connection, name, this));
+  /**
+   * A connection has been accepted. `connection` is any number that no open connection has; `name` is "address:port" of the
+   * other side; `channelBinding` is what both ends of a TLS connection know and nobody else (RFC 9266). False when the
+   * connection must be closed at once; the reason has been logged.
+   */
+  handleConnection(
+    now: Instant,
+    connection: number,
+    name: string,
+    channelBinding?: Uint8Array,
+  ): boolean {
+    const { key, allowOriginal, makeNonce } = this.#access;
+    const control = {
+      key,
+      allowOriginal,
+      nonce: makeNonce(),
+      channelBinding,
+      payloadMessages: this.#payloadMessages,
+    };
+    return this.#peers.open(now, connection, name, this, control) !== undefined;
   }
 
-  /** Octets of a control connection, at `memory[0 … length)`. False when it must be closed; the reason has been logged. */
-  handleControlData(now: Instant, connection: number, memory: Memory, length: number): boolean {
-    const peer = this.#peers.get(connection);
-    if (peer === undefined) return false;
+  /** Octets of a control connection, at `memory[0 … length)`. */
+  handleControlData(now: Instant, connection: number, memory: Memory, length: number): void {
+    const peer = this.#peers.find(connection);
+    if (peer === undefined) return;
+    this.#now = now;
     this.#waiting.expire(now);
-    if (peer.decoder.error !== RegistrationError.none) return false;
-    if (peer.decoder.push(memory, length, peer) === RegistrationError.none) return true;
-    this.#log.warn(
-      `closing control connection ${peer.name}: its first message is not a version message (all zero but the type), so it is no tcpcopy or one from before protocol version ${CONTROL_VERSION}; check what connects to this port`,
-    );
-    return false;
+    const { end } = peer;
+    const goesOn = end.handleData(memory, length);
+    if (end.length > 0) this.#setReady(peer);
+    if (!goesOn) {
+      this.#close(now, peer, ByeCode.malformed, end.failure?.reason ?? 'it cannot be understood');
+      return;
+    }
+    peer.patience.heard(now, peer.heard, end.isMidMessage, end.isReady);
+    this.#peers.bear(peer);
+    if (end.isReady && !peer.isKnown) this.#welcome(peer);
   }
 
   /** A control connection is gone: what gathered for it is dropped and its routes lead nowhere. */
-  handleDisconnect(connection: number): void {
-    const peer = this.#peers.get(connection);
+  handleDisconnect(now: Instant, connection: number, reason: string): void {
+    const peer = this.#peers.find(connection);
     if (peer === undefined) return;
-    this.#peers.delete(connection);
-    const { packets } = peer.encoder;
+    this.#peers.lost(now, peer, reason);
+    const { packets } = peer.end;
     this.#tally.queued -= packets;
     this.#tally.peerGone += packets;
-    peer.encoder.clear();
-    peer.closed = true;
-    this.#routes.releaseOwner(peer);
+    peer.end.clear();
+    this.#release(now, peer);
   }
 
   /** A packet from the target has been captured. */
   handleResponse(now: Instant, packet: CapturedPacket): void {
     const view = this.#view;
     const tally = this.#tally;
+    this.#now = now;
     tally.received++;
+    if (this.#redirect !== undefined) this.#redirect.apply(packet);
     const error = view.parse(packet.memory, packet.offset, packet.length, packet.wireLength);
-    // The capture takes headers only, so that the payload is cut off is the ordinary case.
+    // The capture may take headers only, so that the payload is cut off is the ordinary case.
     if (error !== PacketError.none && error !== PacketError.cutByCapture) {
       tally.unusable[error] = (tally.unusable[error] as number) + 1;
       return;
     }
     this.turns.note(now, view);
-    const key = this.#key;
-    key.setAddress(0, view.dst0, view.dst1, view.dst2, view.dst3);
-    key.setAddress(4, view.src0, view.src1, view.src2, view.src3);
-    key.setPorts(view.destinationPort, view.sourcePort);
-    const peer = this.#routes.find(key);
-    if (peer !== undefined) this.#queued(peer, peer.encoder.add(view));
-    else if (view.family === 4) this.#waiting.add(now, key, view);
-    else tally.unroutable++;
+    this.#readKey(view);
+    if (this.#single !== undefined) {
+      this.#distribute(this.#single, packet);
+      return;
+    }
+    const routes = this.#routes;
+    const row = routes.find(this.#key);
+    if (row >= 0 && routes.stateOf(row) === RouteState.live) {
+      routes.use(now, row, (view.flags & (FIN | RST)) !== 0);
+      this.#queue(routes.ownerOf(row), view, packet.length, packet.receivedAt);
+    } else {
+      this.#wait(now, row, packet);
+    }
   }
 
   handleTimeout(now: Instant): void {
     this.#waiting.expire(now);
+    this.#routes.expire(now);
+    this.targets.expire(now);
+    for (let peer = this.#peers.nextOverdue(now); peer; peer = this.#peers.nextOverdue(now)) {
+      const reason = peer.patience.overdue(now);
+      if (reason === undefined) this.#peers.bear(peer);
+      else this.#close(now, peer, ByeCode.slow, reason);
+    }
+    this.#folded.flush(now);
+    this.#unrouted.report(now, this.#log);
   }
 
-  /** Hands over what has gathered, one write for each connection. */
-  pollTransmit(sink: FrameSink): void {
+  /** Hands over what has gathered, one write for each connection, and closes those that must be closed. */
+  pollTransmit(now: Instant, sink: FrameSink): void {
     const tally = this.#tally;
     for (let i = 0; i < this.#readyCount; i++) {
       const peer = this.#ready[i] as Peer;
       peer.ready = false;
-      const { memory, length, packets } = peer.encoder;
+      const { memory, length, packets } = peer.end;
       if (length === 0) continue;
       // Clearing leaves the octets where they are; the sink may well tell of a disconnect from within the call.
-      peer.encoder.clear();
+      peer.end.clear();
       tally.queued -= packets;
-      if (sink.sendFrames(peer.connection, memory, 0, length)) tally.forwarded += packets;
-      else tally.slowPeer += packets;
+      const taken = sink.sendFrames(peer.connection, memory, 0, length);
+      if (taken) {
+        tally.forwarded += packets;
+        peer.sent += packets;
+        peer.isSlow = false;
+      } else {
+        this.#drop(now, peer, packets);
+      }
+      if (peer.gone) continue;
+      peer.patience.offered(now, taken);
+      this.#peers.bear(peer);
     }
     this.#readyCount = 0;
+    for (let peer = this.#peers.nextClosing(); peer; peer = this.#peers.nextClosing()) {
+      sink.closeConnection(peer.connection);
+    }
+  }
+
+  /**
+   * Puts the counts that the ledger of tcpcopy needs into what is sent to every peer that understands them; `lost`: packets lost
+   * between the kernel and us.
+   */
+  reportCounts(lost: number): void {
+    const counters = this.counters();
+    for (const peer of this.#peers.all()) {
+      if (!peer.end.isExtended) continue;
+      addCounts(peer, counters, lost);
+      if (peer.end.length > 0) this.#setReady(peer);
+    }
   }
 
   /** When `handleTimeout` is due; `NEVER` when nothing waits. */
   pollTimeout(): Instant {
-    return this.#waiting.deadline;
+    return Math.min(
+      this.#waiting.deadline,
+      this.#routes.deadline,
+      this.targets.deadline,
+      this.#peers.deadline,
+      this.#folded.deadline,
+      this.#unrouted.deadline,
+    ) as Instant;
   }
 
   /** A snapshot. */
   counters(): InterceptCounters {
-    return this.#tally.snapshot(this.#waiting);
+    return this.#tally.snapshot(this.#unrouted, this.#waiting.size);
   }
 
   get connectionCount(): number {
     return this.#peers.size;
   }
 
-  get routeCount(): number {
-    return this.#routes.size;
+  /** Connections refused because there were too many. */
+  get connectionsRefused(): number {
+    return this.#peers.refused;
   }
 
-  /** Routes given up for want of room: see `RouteTable`. */
-  get routesForgotten(): number {
-    return this.#routes.forgotten;
+  /** For counts and memory. */
+  get routes(): Readonly<RouteTable<Peer>> {
+    return this.#routes;
+  }
+
+  /** Octets of payload that the peer with the largest wish wants of each response. */
+  get wantedPayload(): number {
+    let wanted = this.#payloadMessages ? MESSAGE_PAYLOAD : 0;
+    for (const { end } of this.#peers.all()) wanted = Math.max(wanted, end.payloadWanted);
+    return wanted;
   }
 
   // What peers report, once they have read it from their octets.
 
+  introduced(peer: Peer, version: number): void {
+    if (version !== CONTROL_VERSION) this.#notices.versionDiffers(this.#now, peer, version);
+  }
+
+  extended(peer: Peer, proven: boolean): void {
+    const key = proven ? 'proved the key' : 'no key';
+    this.#log.debug(`${peer.name} speaks the extended protocol, ${key}`);
+  }
+
   registered(peer: Peer, key: FlowKey): void {
-    this.#routes.set(key, peer);
-    this.#waiting.deliver(key, peer);
+    if (this.#single !== undefined) return;
+    if (this.#dnat) key.setAddress(4, 0, 0, 0, 0);
+    this.targets.note(key, peer);
+    const row = this.#routes.find(key);
+    const former =
+      row >= 0 && this.#routes.stateOf(row) === RouteState.live ? this.#routes.ownerOf(row) : peer;
+    const result = this.#routes.add(this.#now, key, peer);
+    if (result === Registered.refused) this.#notices.noRoom(this.#now, peer, this.#routes.size);
+    else this.#waiting.deliver(key, peer);
+    // Connections of one address take over from each other whenever one is lost.
+    if (result === Registered.moved && former.account !== peer.account) {
+      this.#notices.taken(this.#now, peer, former);
+    }
   }
 
   /** A session that has moved to another connection meanwhile keeps its route. */
   unregistered(peer: Peer, key: FlowKey): void {
-    this.#routes.delete(key, peer);
+    if (this.#single !== undefined) return;
+    if (this.#dnat) key.setAddress(4, 0, 0, 0, 0);
+    this.#routes.end(this.#now, key, peer);
   }
 
-  queueMessage(peer: Peer, memory: Memory, offset: number): void {
-    this.#queued(peer, peer.encoder.addMessage(memory, offset));
+  declared(peer: Peer, targets: readonly ResponseSource[]): void {
+    this.targets.declare(this.#now, targets, peer);
   }
 
-  versionDiffers(peer: Peer, version: number): void {
-    this.#log.warn(
-      `control connection ${peer.name} speaks protocol version ${version}, this intercept speaks ${CONTROL_VERSION}: going on as with version ${CONTROL_VERSION}; use the same release on both sides`,
-    );
+  waited(
+    peer: Peer,
+    memory: Memory,
+    offset: number,
+    length: number,
+    wireLength: number,
+    receivedAt: number,
+  ): void {
+    this.#view.parse(memory, offset, length, wireLength);
+    this.#queue(peer, this.#view, length, receivedAt);
   }
 
-  #queued(peer: Peer, result: AddResult): void {
+  #readKey(view: PacketView): void {
+    const key = this.#key;
+    key.setAddress(0, view.dst0, view.dst1, view.dst2, view.dst3);
+    if (this.#dnat) key.setAddress(4, 0, 0, 0, 0);
+    else key.setAddress(4, view.src0, view.src1, view.src2, view.src3);
+    key.setPorts(view.destinationPort, view.sourcePort);
+  }
+
+  #wait(now: Instant, row: number, packet: CapturedPacket): void {
+    const view = this.#view;
+    const key = this.#key;
+    let cause: Cause = Cause.orphaned;
+    if (row < 0) {
+      cause = this.targets.knows(key) ? Cause.neverRegistered : Cause.foreign;
+    } else if (this.#routes.stateOf(row) === RouteState.ended) {
+      if ((view.flags & SYN) === 0) {
+        this.#unrouted.note(Cause.ended, key.words);
+        return;
+      }
+      // The port is used again, and this is ahead of the registration: what follows it shall wait, too.
+      this.#routes.forget(row);
+      cause = Cause.neverRegistered;
+    }
+    this.#waiting.add(now, key, packet, view.ipHeaderLength + view.tcpHeaderLength, cause);
+  }
+
+  #queue(peer: Peer, view: PacketView, captured: number, receivedAt: number): void {
+    const result = peer.end.addResponse(view, captured, receivedAt);
     if (result === AddResult.ok) {
       this.#tally.queued++;
-      if (peer.ready) return;
-      peer.ready = true;
-      this.#ready[this.#readyCount++] = peer;
+      if (!peer.ready) this.#setReady(peer);
     } else if (result === AddResult.full) {
-      this.#tally.slowPeer++;
+      this.#drop(this.#now, peer, 1);
     } else {
       this.#tally.unroutable++;
     }
+  }
+
+  #setReady(peer: Peer): void {
+    if (peer.ready) return;
+    peer.ready = true;
+    this.#ready[this.#readyCount++] = peer;
+  }
+
+  #drop(now: Instant, peer: Peer, packets: number): void {
+    this.#tally.slowPeer += packets;
+    peer.dropped += packets;
+    if (packets === 0 || peer.isSlow) return;
+    peer.isSlow = true;
+    this.#notices.tooSlow(now, peer);
+  }
+
+  #close(now: Instant, peer: Peer, code: ByeCode, reason: string): void {
+    this.#peers.close(now, peer, code, reason);
+    if (peer.end.length > 0) this.#setReady(peer);
+    this.#release(now, peer);
+  }
+
+  #release(now: Instant, peer: Peer): void {
+    this.#routes.release(peer);
+    this.targets.release(now, peer);
+    this.#single?.leave(peer);
+  }
+
+  #welcome(peer: Peer): void {
+    peer.isKnown = true;
+    this.#notices.connected(this.#now, peer);
+    if (this.#single !== undefined) this.#join(this.#single, peer);
+  }
+
+  // --single
+
+  #join(group: SingleGroup<Peer>, peer: Peer): void {
+    const before = [...group.members];
+    const joined = group.join(this.#now, peer, peer.account.address);
+    if (joined === Joined.refused) {
+      const reason = 'another tcpcopy is connected, and -c protects it';
+      this.#close(this.#now, peer, ByeCode.limit, reason);
+    } else if (joined === Joined.successor) {
+      for (const old of before) {
+        const reason = `tcpcopy at ${peer.name} takes its place (--single)`;
+        this.#close(this.#now, old, ByeCode.done, reason);
+      }
+    }
+  }
+
+  #distribute(group: SingleGroup<Peer>, packet: CapturedPacket): void {
+    const view = this.#view;
+    const { words } = this.#key;
+    const target = this.#dnat ? 0 : view.src3;
+    const key = originalKey(view.dst3, view.destinationPort, target, view.sourcePort);
+    const peer = group.pick(key);
+    if (peer === undefined) this.#unrouted.note(Cause.nobody, words);
+    else this.#queue(peer, view, packet.length, packet.receivedAt);
   }
 }

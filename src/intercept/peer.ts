@@ -1,59 +1,119 @@
+import type { Scheduled } from '../base/deadline-queue.ts';
 import type { FlowKey } from '../base/flow-table.ts';
 import type { Memory } from '../base/memory.ts';
-import { FrameEncoder } from '../control/frame.ts';
+import { type Instant, NEVER } from '../base/time.ts';
 import {
-  CONTROL_VERSION,
-  RegistrationDecoder,
-  type RegistrationHandler,
-} from '../control/registration.ts';
-import type { RouteOwner } from './route-table.ts';
+  InterceptEnd,
+  type InterceptEndHandler,
+  type InterceptEndOptions,
+} from '../control/intercept-end.ts';
+import type { PeerAccount } from './peer-limits.ts';
+import { PeerPatience } from './peer-patience.ts';
+import { RouteOwner } from './route-table.ts';
+import type { ResponseSource } from './target-set.ts';
 import type { WaitingHandler } from './waiting.ts';
-
-/**
- * Frames that one connection may gather between two calls of `pollTransmit`: 2048 responses in 128 KB, several times what
- * one wake-up captures.
- */
-const MAX_FRAMES = 128;
 
 /** Whom a peer reports to. */
 export interface PeerHost {
+  introduced(peer: Peer, version: number): void;
+  extended(peer: Peer, proven: boolean): void;
   registered(peer: Peer, key: FlowKey): void;
   unregistered(peer: Peer, key: FlowKey): void;
-  queueMessage(peer: Peer, memory: Memory, offset: number): void;
-  versionDiffers(peer: Peer, version: number): void;
+  declared(peer: Peer, targets: readonly ResponseSource[]): void;
+  waited(
+    peer: Peer,
+    memory: Memory,
+    offset: number,
+    length: number,
+    wireLength: number,
+    receivedAt: number,
+  ): void;
 }
 
 /** A tcpcopy: one control connection, what has been read of it and what is to be written. */
-export class Peer implements RouteOwner, RegistrationHandler, WaitingHandler {
+export class Peer extends RouteOwner implements InterceptEndHandler, WaitingHandler, Scheduled {
   readonly connection: number;
+  /** "address:port", for messages. */
   readonly name: string;
+  readonly account: PeerAccount;
+  readonly end: InterceptEnd;
+  readonly patience: PeerPatience;
   readonly #host: PeerHost;
-  readonly decoder: RegistrationDecoder = new RegistrationDecoder();
-  readonly encoder: FrameEncoder = new FrameEncoder(MAX_FRAMES);
-  closed = false;
-  routes = 0;
+  queueIndex = -1;
+  queuedAt: Instant = NEVER;
   /** Listed among those with something to send. */
   ready = false;
+  /** It has said, and proved if it must, that it is a tcpcopy. */
+  isKnown = false;
+  /** Messages read. */
+  heard = 0;
+  /** Responses sent to it. */
+  sent = 0;
+  /** Responses dropped because it does not read fast enough. */
+  dropped = 0;
+  /** That it does not read fast enough has been said; until it does again. */
+  isSlow = false;
 
-  constructor(connection: number, name: string, host: PeerHost) {
+  constructor(
+    now: Instant,
+    connection: number,
+    name: string,
+    account: PeerAccount,
+    host: PeerHost,
+    control: InterceptEndOptions,
+  ) {
+    super(account.quota);
     this.connection = connection;
     this.name = name;
+    this.account = account;
+    this.patience = new PeerPatience(now);
     this.#host = host;
+    this.end = new InterceptEnd(control, this);
   }
 
   handleVersion(version: number): void {
-    if (version !== CONTROL_VERSION) this.#host.versionDiffers(this, version);
+    this.heard++;
+    this.#host.introduced(this, version);
+  }
+
+  handleExtended(proven: boolean): void {
+    this.heard++;
+    this.tellsEnds = true;
+    this.#host.extended(this, proven);
   }
 
   handleSessionAdd(key: FlowKey): void {
+    this.heard++;
     this.#host.registered(this, key);
   }
 
   handleSessionDelete(key: FlowKey): void {
+    this.heard++;
+    // An original never does this.
+    this.tellsEnds = true;
     this.#host.unregistered(this, key);
   }
 
-  handleWaiting(memory: Memory, offset: number): void {
-    this.#host.queueMessage(this, memory, offset);
+  handleTargets(targets: readonly ResponseSource[]): void {
+    this.heard++;
+    this.#host.declared(this, targets);
+  }
+
+  handlePayloadWanted(): void {
+    this.heard++;
+  }
+
+  handlePong(): void {
+    this.heard++;
+  }
+
+  handleWaiting(
+    memory: Memory,
+    offset: number,
+    length: number,
+    wireLength: number,
+    receivedAt: number,
+  ): void {
+    this.#host.waited(this, memory, offset, length, wireLength, receivedAt);
   }
 }

@@ -1,116 +1,330 @@
-import { type FlowKey, FlowTable } from '../base/flow-table.ts';
+import type { FlowKey } from '../base/flow-table.ts';
+import { FlowRows } from '../base/flow-rows.ts';
+import { longer, RowLinks, RowList } from '../base/row-lists.ts';
+import { addTime, type Duration, elapsed, type Instant, NEVER, seconds } from '../base/time.ts';
 
-/** Whom a route leads to. */
-export interface RouteOwner {
-  /** Gone for good; its routes lead nowhere from then on. */
-  readonly closed: boolean;
-  /** Routes that lead to it. Kept by the table. */
-  routes: number;
+/** Routes at once, unless configured otherwise. At this number a route takes 69 octets. */
+export const DEFAULT_MAX_ROUTES = 1_048_576;
+/** What the target may still say to a session that has ended: longer than its retransmissions of a FIN mostly last. */
+export const LINGER: Duration = seconds(30);
+/** An original tcpcopy ends a session itself after being idle for so long (its -t and -k by default: 600 s and 120 s). */
+const IDLE_LIFE: Duration = seconds(720);
+/** The same once the target has sent FIN or RST. */
+const CLOSED_LIFE: Duration = seconds(60);
+/** Routes looked at to make room for one. */
+const RECLAIM_STEPS = 64;
+/** Routes freed in one `expire`. */
+const EXPIRE_STEPS = 4096;
+const NONE = -1;
+/** In the column of states: alive, but the target has sent FIN or RST. */
+const CLOSING = 0x80;
+
+/** What has become of a registration. */
+export const Registered = {
+  added: 0,
+  /** It was there already, from the same connection. */
+  repeated: 1,
+  /** Another connection had registered the session: the newest word counts. */
+  moved: 2,
+  /** The table is full, or the peer has as many routes as it may. */
+  refused: 3,
+} as const;
+export type Registered = (typeof Registered)[keyof typeof Registered];
+
+/** What a row of the table says. */
+export const RouteState = {
+  live: 0,
+  /** The session has ended; the row stays for `LINGER`, so that what the target says late is told apart from strangers. */
+  ended: 1,
+  /** The connection that made it is gone. */
+  orphaned: 2,
+} as const;
+export type RouteState = (typeof RouteState)[keyof typeof RouteState];
+
+/** Routes that several owners may have together. */
+export class RouteQuota {
+  readonly limit: number;
+  /** Kept by the table. */
+  routes = 0;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
 }
 
-/** Routes of one generation: a million connections at once are never forgotten. A route takes about 100 octets. */
-const DEFAULT_GENERATION = 1 << 20;
+/** Whom routes lead to: a control connection. The table alone writes the fields, but for `tellsEnds`. */
+export class RouteOwner {
+  readonly quota: RouteQuota;
+  readonly list: RowList = new RowList();
+  /** Living routes. */
+  routes = 0;
+  /** Whether it says when sessions end. Of an owner that does not, idle routes are given up when there is no room. */
+  tellsEnds = false;
+  slot: number = NONE;
+  gone = false;
+
+  constructor(quota: RouteQuota) {
+    this.quota = quota;
+  }
+}
 
 /**
- * Which control connection wants the responses of which session. Keys are whole addresses and ports, so no two sessions
- * are ever confused.
- *
- * A peer that speaks the original protocol never says that a session has ended, so memory is bounded by use, in two
- * generations: new and used routes are in the young one; when it is full it becomes the old one, and what was
- * in the old one and not used since is forgotten and counted. So a route is lost only after at least a generation of others
- * was registered or used since it was used last.
+ * Which control connection wants the responses of which session. Keys are whole addresses and ports, so no two sessions are
+ * ever confused. A route lives until its session is said to have ended or its owner is gone; nothing is evicted but, when
+ * there is no room, what an owner that never says that a session has ended has not used for as long as it would keep the
+ * session itself. Nothing here takes longer the more routes there are: what an owner leaves behind is freed in portions.
  */
 export class RouteTable<Owner extends RouteOwner> {
-  readonly #secret: number;
-  readonly #generation: number;
-  #young: FlowTable<Owner>;
-  #old: FlowTable<Owner>;
-  /** Routes in the tables whose owner is gone. */
-  #dead = 0;
-  /** Routes to living owners that were given up for want of room. */
-  forgotten = 0;
+  readonly #limit: number;
+  readonly #rows: FlowRows;
+  readonly #owners: (Owner | undefined)[] = [];
+  readonly #freeSlots: number[] = [];
+  #ownerOf = new Int32Array(0);
+  /** A `RouteState`, and `CLOSING` where the target has sent FIN or RST. */
+  #states = new Uint8Array(0);
+  /** Whole seconds: of the last use, or of the end. */
+  #times = new Int32Array(0);
+  readonly #links = new RowLinks();
+  /** Of ended sessions, in the order of their ends. */
+  readonly #lingering = new RowList();
+  /** Owners that are gone and still have rows. */
+  readonly #leaving: Owner[] = [];
+  #live = 0;
+  #ended = 0;
+  /** Sessions registered since the start, each as often as it was begun. */
+  added = 0;
+  /** Most living routes that there were at once. */
+  peak = 0;
+  /** Sessions that another connection has registered anew while they were alive. */
+  moved = 0;
+  /** Registrations that found no room. */
+  refused = 0;
+  /** Routes given up for want of room: their owner does not say when sessions end, and they had long been idle. */
+  reclaimed = 0;
 
-  /** `secret` unpredictable, see `FlowTable`; `generation` in routes, 1 at least. */
-  constructor(secret: number, generation: number = DEFAULT_GENERATION) {
-    this.#secret = secret;
-    this.#generation = generation;
-    this.#young = new FlowTable(secret);
-    this.#old = new FlowTable(secret);
+  /** `secret` unpredictable, see `FlowTable`; `limit` in routes. */
+  constructor(secret: number, limit: number = DEFAULT_MAX_ROUTES) {
+    this.#rows = new FlowRows(secret);
+    this.#limit = limit;
   }
 
-  /** Routes to living owners. */
+  /** Living routes. */
   get size(): number {
-    return this.#young.size + this.#old.size - this.#dead;
+    return this.#live;
   }
 
-  find(key: FlowKey): Owner | undefined {
-    const owner = this.#young.find(key) ?? this.#rescue(key);
-    return owner === undefined || owner.closed ? undefined : owner;
+  /** Routes of sessions that ended a moment ago. */
+  get lingering(): number {
+    return this.#ended;
   }
 
-  /** Adds a route, or moves it when its session was registered before: the newest word counts. */
-  set(key: FlowKey, owner: Owner): void {
-    const former = this.#young.find(key);
-    if (former !== undefined) this.#release(former);
-    else if (this.#young.size >= this.#generation) this.#turn();
-    const elder = this.#old.find(key);
-    if (elder !== undefined) {
-      this.#old.delete(key);
-      this.#release(elder);
+  /** Octets that the table holds. */
+  get bytes(): number {
+    return this.#rows.bytes + this.#links.bytes + this.#ownerOf.length * 9;
+  }
+
+  /** When `expire` has something to do: at once, within a second, or `NEVER`. */
+  get deadline(): Instant {
+    if (this.#leaving.length > 0) return 0 as Instant;
+    const { first } = this.#lingering;
+    if (first === NONE) return NEVER;
+    // A second later than need be, so that sessions end in portions.
+    return addTime(instantOf(this.#times[first] as number), (LINGER + 1e6) as Duration);
+  }
+
+  /** The row of a session in whatever state, or −1. */
+  find(key: FlowKey): number {
+    return this.#rows.find(key);
+  }
+
+  stateOf(row: number): RouteState {
+    if (this.#states[row] === RouteState.ended) return RouteState.ended;
+    return this.#owner(row).gone ? RouteState.orphaned : RouteState.live;
+  }
+
+  /** Whom a living route leads to. */
+  ownerOf(row: number): Owner {
+    return this.#owner(row);
+  }
+
+  /** A living route has been used; `closing` when the target has sent FIN or RST on it. */
+  use(now: Instant, row: number, closing: boolean): void {
+    if (closing) this.#states[row] = CLOSING;
+    // A shorter life is a use longer ago.
+    const early = this.#states[row] === CLOSING ? IDLE_LIFE - CLOSED_LIFE : 0;
+    this.#times[row] = secondOf(now) - early / 1e6;
+  }
+
+  /** Adds a route, or moves it when its session was registered by another owner. */
+  add(now: Instant, key: FlowKey, owner: Owner): Registered {
+    let row = this.#rows.find(key);
+    let result: Registered = Registered.added;
+    if (row !== NONE) {
+      const state = this.stateOf(row);
+      if (state === RouteState.live) {
+        if (this.#owner(row) === owner) {
+          this.use(now, row, false);
+          return Registered.repeated;
+        }
+        result = Registered.moved;
+      }
     }
-    this.#young.set(key, owner);
-    owner.routes++;
+    if (owner.quota.routes >= owner.quota.limit && !this.#movesWithin(row, result, owner)) {
+      if (!this.#reclaim(now, owner)) return this.#refuse();
+    }
+    if (row === NONE) {
+      if (this.#rows.size >= this.#limit && !this.#makeRoom(now, owner)) return this.#refuse();
+      row = this.#rows.insert(key);
+      this.#fit();
+    } else {
+      this.#leave(row);
+    }
+    if (result === Registered.moved) this.moved++;
+    else this.added++;
+    this.#enter(now, row, owner);
+    return result;
   }
 
-  /** Removes a route if it leads to `owner`; says whether it did. */
-  delete(key: FlowKey, owner: Owner): boolean {
-    if (this.#young.find(key) === owner) this.#young.delete(key);
-    else if (this.#old.find(key) === owner) this.#old.delete(key);
-    else return false;
-    this.#release(owner);
+  /** The session has ended, if its route leads to `owner`; says whether it did. */
+  end(now: Instant, key: FlowKey, owner: Owner): boolean {
+    const row = this.#rows.find(key);
+    if (row === NONE || this.stateOf(row) !== RouteState.live) return false;
+    if (this.#owner(row) !== owner) return false;
+    this.#leave(row);
+    this.#states[row] = RouteState.ended;
+    this.#times[row] = secondOf(now);
+    this.#links.append(this.#lingering, row);
+    this.#ended++;
     return true;
   }
 
-  /** Every route to an owner that has just closed is dead. They are swept when they are the greater part: a constant cost for each. */
-  releaseOwner(owner: Owner): void {
-    this.#dead += owner.routes;
+  /** Forgets a session that is not alive. */
+  forget(row: number): void {
+    this.#leave(row);
+    this.#rows.remove(row);
+  }
+
+  /** The owner is gone for good: its routes lead nowhere from now on. */
+  release(owner: Owner): void {
+    if (owner.gone) return;
+    owner.gone = true;
+    this.#live -= owner.routes;
+    owner.quota.routes -= owner.routes;
     owner.routes = 0;
-    const total = this.#young.size + this.#old.size;
-    if (this.#dead === total) {
-      this.#young = new FlowTable(this.#secret);
-      this.#old = new FlowTable(this.#secret);
-    } else if (this.#dead * 2 > total) {
-      this.#young.deleteWhere(isClosed);
-      this.#old.deleteWhere(isClosed);
-    } else {
+    if (owner.list.first !== NONE) this.#leaving.push(owner);
+    else this.#freeSlot(owner);
+  }
+
+  /** Frees what has lingered long enough and, in portions, what owners that are gone left behind. */
+  expire(now: Instant): void {
+    for (let step = 0; step < EXPIRE_STEPS; step++) {
+      const { first } = this.#lingering;
+      const isDue =
+        first !== NONE && elapsed(instantOf(this.#times[first] as number), now) >= LINGER;
+      if (isDue) this.forget(first);
+      else if (!this.#freeLeftBehind()) return;
+    }
+  }
+
+  /** A session that moves between two connections of one peer takes no more room. */
+  #movesWithin(row: number, result: Registered, owner: Owner): boolean {
+    return result === Registered.moved && this.#owner(row).quota === owner.quota;
+  }
+
+  #refuse(): Registered {
+    this.refused++;
+    return Registered.refused;
+  }
+
+  #makeRoom(now: Instant, owner: Owner): boolean {
+    if (this.#freeLeftBehind()) return true;
+    if (this.#lingering.first === NONE) return this.#reclaim(now, owner);
+    this.forget(this.#lingering.first);
+    return true;
+  }
+
+  /** Frees one row of an owner that is gone. */
+  #freeLeftBehind(): boolean {
+    const owner = this.#leaving[0];
+    if (owner === undefined) return false;
+    this.forget(owner.list.first);
+    return true;
+  }
+
+  /** Frees the first of some of the owner's oldest routes that has been idle for as long as a session may be. */
+  #reclaim(now: Instant, owner: Owner): boolean {
+    if (owner.tellsEnds) return false;
+    for (let step = 0; step < RECLAIM_STEPS; step++) {
+      const row = owner.list.first;
+      if (row === NONE) return false;
+      if (elapsed(instantOf(this.#times[row] as number), now) >= IDLE_LIFE) {
+        this.forget(row);
+        this.reclaimed++;
+        return true;
+      }
+      this.#links.detach(owner.list, row);
+      this.#links.append(owner.list, row);
+    }
+    return false;
+  }
+
+  #enter(now: Instant, row: number, owner: Owner): void {
+    if (owner.slot === NONE) {
+      owner.slot = this.#freeSlots.pop() ?? this.#owners.length;
+      this.#owners[owner.slot] = owner;
+    }
+    this.#ownerOf[row] = owner.slot;
+    this.#states[row] = RouteState.live;
+    this.use(now, row, false);
+    this.#links.append(owner.list, row);
+    owner.routes++;
+    owner.quota.routes++;
+    this.#live++;
+    this.peak = Math.max(this.peak, this.#live);
+  }
+
+  /** Takes a row off the list it is on. */
+  #leave(row: number): void {
+    if (this.#states[row] === RouteState.ended) {
+      this.#links.detach(this.#lingering, row);
+      this.#ended--;
       return;
     }
-    this.#dead = 0;
+    const owner = this.#owner(row);
+    this.#links.detach(owner.list, row);
+    if (!owner.gone) {
+      owner.routes--;
+      owner.quota.routes--;
+      this.#live--;
+    } else if (owner.list.first === NONE) {
+      this.#leaving.splice(this.#leaving.indexOf(owner), 1);
+      this.#freeSlot(owner);
+    }
   }
 
-  /** A route found among the old has been used: it is young again. */
-  #rescue(key: FlowKey): Owner | undefined {
-    const owner = this.#old.find(key);
-    if (owner === undefined) return undefined;
-    this.#old.delete(key);
-    if (this.#young.size >= this.#generation) this.#turn();
-    this.#young.set(key, owner);
-    return owner;
+  #freeSlot(owner: Owner): void {
+    if (owner.slot === NONE) return;
+    this.#owners[owner.slot] = undefined;
+    this.#freeSlots.push(owner.slot);
+    owner.slot = NONE;
   }
 
-  #turn(): void {
-    this.#old.forEach((owner) => {
-      if (!owner.closed) this.forgotten++;
-      this.#release(owner);
-    });
-    this.#old = this.#young;
-    this.#young = new FlowTable(this.#secret);
+  #owner(row: number): Owner {
+    return this.#owners[this.#ownerOf[row] as number] as Owner;
   }
 
-  #release(owner: Owner): void {
-    if (owner.closed) this.#dead--;
-    else owner.routes--;
+  /** The columns are as long as the rows. */
+  #fit(): void {
+    const { capacity } = this.#rows;
+    if (this.#ownerOf.length >= capacity) return;
+    this.#ownerOf = longer(this.#ownerOf, capacity);
+    this.#times = longer(this.#times, capacity);
+    this.#links.grow(capacity);
+    const states = new Uint8Array(capacity);
+    states.set(this.#states);
+    this.#states = states;
   }
 }
 
-const isClosed = (owner: RouteOwner): boolean => owner.closed;
+const secondOf = (now: Instant): number => Math.floor(now / 1e6);
+const instantOf = (second: number): Instant => (second * 1e6) as Instant;

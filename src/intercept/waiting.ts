@@ -1,20 +1,30 @@
 import { FLOW_KEY_WORDS, FlowKey, FlowTable } from '../base/flow-table.ts';
 import { Memory } from '../base/memory.ts';
 import { addTime, type Duration, type Instant, NEVER, seconds } from '../base/time.ts';
-import { MESSAGE_LENGTH, writeResponse } from '../control/response-message.ts';
-import type { PacketView } from '../wire/packet-view.ts';
+import type { CapturedPacket } from '../ports/packet-source.ts';
+import { Cause, CAUSES, type Unrouted } from './unrouted.ts';
 
 /** How long the original keeps a response that has no route. */
 const PATIENCE: Duration = seconds(30);
-/** Responses that wait, all sessions together; a power of two. About 2 MB. */
+/** Responses that wait, all sessions together; a power of two. About 5 MB. */
 const DEFAULT_CAPACITY = 16_384;
+/** Kept of a response: more than its headers may have, but for those that an IPv6 header can be extended by. */
+export const KEPT_LENGTH = 256;
+/** One part in so many is for responses that come from no known target, so that a filter too wide harms nobody. */
+const FOREIGN_PART = 16;
 /** Of one session: more than a target's initial window (RFC 6928 §2: 10 segments) and its retransmissions for half a minute. */
 const MAX_PER_FLOW = 64;
 const NONE = -1;
 
 export interface WaitingHandler {
-  /** A response message of 64 octets, valid only during the call. */
-  handleWaiting(memory: Memory, offset: number): void;
+  /** A response as it was captured, at `memory[offset … offset+length)` and valid only during the call; see `CapturedPacket`. */
+  handleWaiting(
+    memory: Memory,
+    offset: number,
+    length: number,
+    wireLength: number,
+    receivedAt: number,
+  ): void;
 }
 
 /**
@@ -29,7 +39,13 @@ export interface WaitingHandler {
  */
 export class Waiting {
   readonly #mask: number;
-  readonly #messages: Memory;
+  readonly #unrouted: Unrouted;
+  readonly #packets: Memory;
+  readonly #lengths: Uint16Array;
+  readonly #wireLengths: Int32Array;
+  readonly #received: Float64Array;
+  /** The cause that is counted if no route comes. */
+  readonly #causes: Uint8Array;
   readonly #keys: Int32Array;
   readonly #deadlines: Float64Array;
   /** 1 where a response waits, 0 where it was delivered already. */
@@ -45,17 +61,20 @@ export class Waiting {
   #begin = 0;
   #end = 0;
   #size = 0;
-  /** Responses dropped because no route came in time. */
+  /** By cause. */
+  readonly #sizes = new Int32Array(CAUSES);
+  /** Of those that found no route, how many waited to the end of their time; there was no room for the others. */
   expired = 0;
-  /** Responses dropped, the oldest first, because the room was full. */
-  displaced = 0;
-  /** Responses not taken, because their session had enough of them waiting. */
-  refused = 0;
 
-  /** `secret` unpredictable, see `FlowTable`; `capacity` a power of two. */
-  constructor(secret: number, capacity: number = DEFAULT_CAPACITY) {
+  /** `secret` unpredictable, see `FlowTable`; `unrouted` is told of what finds no route; `capacity` a power of two. */
+  constructor(secret: number, unrouted: Unrouted, capacity: number = DEFAULT_CAPACITY) {
     this.#mask = capacity - 1;
-    this.#messages = Memory.alloc(capacity * MESSAGE_LENGTH);
+    this.#unrouted = unrouted;
+    this.#packets = Memory.alloc(capacity * KEPT_LENGTH);
+    this.#lengths = new Uint16Array(capacity);
+    this.#wireLengths = new Int32Array(capacity);
+    this.#received = new Float64Array(capacity);
+    this.#causes = new Uint8Array(capacity);
     this.#keys = new Int32Array(capacity * FLOW_KEY_WORDS);
     this.#deadlines = new Float64Array(capacity);
     this.#taken = new Uint8Array(capacity);
@@ -71,31 +90,33 @@ export class Waiting {
   }
 
   /**
-   * Keeps the headers of the IPv4 response in `view` until the route of `key` comes. Of a response so long that it needs
-   * several messages only the first is kept: the target sends the rest again when it is not acknowledged.
+   * Keeps what was captured of a response, `KEPT_LENGTH` octets at the most, until the route of `key` comes. If none does, it
+   * is counted as `cause`. `headers`: octets that it must have to be of use.
    */
-  add(now: Instant, key: FlowKey, view: PacketView): void {
+  add(now: Instant, key: FlowKey, packet: CapturedPacket, headers: number, cause: Cause): void {
     let first = this.#first.find(key) ?? NONE;
-    if (first !== NONE && (this.#chain[first] as number) >= MAX_PER_FLOW) {
-      this.refused++;
+    if (headers > KEPT_LENGTH || this.#hasEnough(first, cause)) {
+      this.#unrouted.note(cause, key.words);
       return;
     }
     if (this.#end - this.#begin > this.#mask) {
-      if (this.#dropOldest()) this.displaced++;
+      this.#dropOldest();
       // It may have been this session's.
       first = this.#first.find(key) ?? NONE;
     }
     const slot = this.#end++ & this.#mask;
-    writeResponse(view, 0, this.#messages, slot * MESSAGE_LENGTH);
+    this.#keep(packet, slot);
     this.#deadlines[slot] = addTime(now, PATIENCE);
     this.#taken[slot] = 1;
     this.#next[slot] = NONE;
+    this.#causes[slot] = cause;
     const { words } = key;
     for (let i = 0; i < FLOW_KEY_WORDS; i++) {
       this.#keys[slot * FLOW_KEY_WORDS + i] = words[i] as number;
     }
     this.#link(key, first, slot);
     this.#size++;
+    this.#sizes[cause] = (this.#sizes[cause] as number) + 1;
   }
 
   /** Hands over what waits for `key`, in the order of arrival, and forgets it. */
@@ -104,9 +125,14 @@ export class Waiting {
     if (first === undefined) return;
     this.#first.delete(key);
     for (let slot = first; slot !== NONE; slot = this.#next[slot] as number) {
-      this.#taken[slot] = 0;
-      this.#size--;
-      handler.handleWaiting(this.#messages, slot * MESSAGE_LENGTH);
+      this.#leave(slot);
+      handler.handleWaiting(
+        this.#packets,
+        slot * KEPT_LENGTH,
+        this.#lengths[slot] as number,
+        this.#wireLengths[slot] as number,
+        this.#received[slot] as number,
+      );
     }
   }
 
@@ -121,6 +147,30 @@ export class Waiting {
   get deadline(): Instant {
     while (this.#begin < this.#end && this.#taken[this.#begin & this.#mask] === 0) this.#begin++;
     return this.#begin < this.#end ? (this.#deadlines[this.#begin & this.#mask] as Instant) : NEVER;
+  }
+
+  #hasEnough(first: number, cause: Cause): boolean {
+    if (first !== NONE && (this.#chain[first] as number) >= MAX_PER_FLOW) return true;
+    const part = (this.#mask + 1) / FOREIGN_PART;
+    return cause === Cause.foreign && (this.#sizes[cause] as number) >= part;
+  }
+
+  #keep(packet: CapturedPacket, slot: number): void {
+    const { bytes } = this.#packets;
+    const from = packet.memory.bytes;
+    const length = Math.min(packet.length, KEPT_LENGTH);
+    const at = slot * KEPT_LENGTH;
+    for (let i = 0; i < length; i++) bytes[at + i] = from[packet.offset + i] as number;
+    this.#lengths[slot] = length;
+    this.#wireLengths[slot] = packet.wireLength;
+    this.#received[slot] = packet.receivedAt;
+  }
+
+  #leave(slot: number): void {
+    this.#taken[slot] = 0;
+    this.#size--;
+    const cause = this.#causes[slot] as number;
+    this.#sizes[cause] = (this.#sizes[cause] as number) - 1;
   }
 
   #link(key: FlowKey, first: number, slot: number): void {
@@ -139,8 +189,8 @@ export class Waiting {
   #dropOldest(): boolean {
     const slot = this.#begin++ & this.#mask;
     if (this.#taken[slot] === 0) return false;
-    this.#taken[slot] = 0;
-    this.#size--;
+    this.#leave(slot);
+    this.#unrouted.note(this.#causes[slot] as Cause, this.#keys, slot * FLOW_KEY_WORDS);
     const { words } = this.#key;
     for (let i = 0; i < FLOW_KEY_WORDS; i++) {
       words[i] = this.#keys[slot * FLOW_KEY_WORDS + i] as number;

@@ -1,7 +1,6 @@
 import type { Memory } from '../base/memory.ts';
 import type { Instant } from '../base/time.ts';
 import type { FrameSink, Interceptor } from '../intercept/interceptor.ts';
-import type { Log } from '../ports/log.ts';
 import type { CapturedPacket, PacketSource } from '../ports/packet-source.ts';
 import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
 import type { ByteStream } from '../ports/stream.ts';
@@ -11,7 +10,6 @@ export interface InterceptionParts {
   readonly interceptor: Interceptor;
   readonly source: PacketSource & Watchable;
   readonly clock: Clock;
-  readonly log: Log;
   readonly openTimer: (callback: () => void) => WakeTimer;
 }
 
@@ -44,15 +42,18 @@ export class Interception implements BatchHandler, FrameSink {
 
   /** A tcpcopy has connected. */
   accept(stream: ByteStream): void {
-    const { interceptor, log } = this.#parts;
+    const { interceptor, clock } = this.#parts;
     const connection = this.#nextConnection++;
+    if (!interceptor.handleConnection(clock.now(), connection, stream.peer)) {
+      stream.close();
+      return;
+    }
     this.#streams.set(connection, stream);
-    interceptor.handleConnection(connection, stream.peer);
-    log.info(`tcpcopy connected from ${stream.peer}`);
     stream.start({
       handleData: (memory, length) => this.#handleControlData(connection, memory, length),
       handleClose: (reason) => this.#handleClosed(connection, reason),
     });
+    this.#arm();
   }
 
   beginBatch(now: Instant): void {
@@ -71,38 +72,40 @@ export class Interception implements BatchHandler, FrameSink {
     return this.#streams.get(connection)?.send(memory, offset, length) ?? false;
   }
 
+  closeConnection(connection: number): void {
+    this.#streams.get(connection)?.close();
+    this.#streams.delete(connection);
+  }
+
   #handleControlData(connection: number, memory: Memory, length: number): void {
     const { interceptor, clock } = this.#parts;
     this.#now = clock.now();
-    if (!interceptor.handleControlData(this.#now, connection, memory, length)) {
-      this.#streams.get(connection)?.close();
-      this.#forget(connection);
-    }
+    interceptor.handleControlData(this.#now, connection, memory, length);
     this.#drain();
   }
 
   #handleClosed(connection: number, reason: string): void {
-    const stream = this.#streams.get(connection);
-    if (stream === undefined) return;
-    this.#parts.log.info(`tcpcopy at ${stream.peer} disconnected: ${reason}`);
-    this.#forget(connection);
-  }
-
-  #forget(connection: number): void {
-    this.#streams.delete(connection);
-    this.#parts.interceptor.handleDisconnect(connection);
+    if (!this.#streams.delete(connection)) return;
+    const { interceptor, clock } = this.#parts;
+    interceptor.handleDisconnect(clock.now(), connection, reason);
+    this.#arm();
   }
 
   #handleTimer(): void {
-    this.#parts.interceptor.handleTimeout(this.#parts.clock.now());
+    this.#now = this.#parts.clock.now();
+    this.#parts.interceptor.handleTimeout(this.#now);
     this.#drain();
   }
 
   /** One write for each connection that got something in this wake-up. */
   #drain(): void {
     const { interceptor, source } = this.#parts;
-    interceptor.pollTransmit(this);
+    interceptor.pollTransmit(this.#now, this);
     source.noteWaiting(interceptor.turns.take());
-    this.#timer.arm(interceptor.pollTimeout());
+    this.#arm();
+  }
+
+  #arm(): void {
+    this.#timer.arm(this.#parts.interceptor.pollTimeout());
   }
 }

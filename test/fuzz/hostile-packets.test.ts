@@ -5,6 +5,7 @@ import { AddResult, FrameDecoder, FrameEncoder, FrameError } from '../../src/con
 import { MESSAGE_LENGTH } from '../../src/control/response-message.ts';
 import { accountedFor, unusableTotal } from '../../src/intercept/counters.ts';
 import { Interceptor } from '../../src/intercept/interceptor.ts';
+import { Cause, CAUSE_TEXT } from '../../src/intercept/unrouted.ts';
 import { PacketError, PacketView } from '../../src/wire/packet-view.ts';
 import { TcpOptions } from '../../src/wire/tcp-options.ts';
 import { slowParse } from '../property/wire-oracle.ts';
@@ -148,30 +149,35 @@ describe('hostile packets', () => {
         check(decoder.push(memory, length, { handleResponse: quiet }) === 0, 'frames are good');
         return length % 7 !== 0;
       },
+      closeConnection: quiet,
     };
     const packet = new HostilePacket();
     fuzz(RUNS, (random, n) => {
       const now = addTime(0 as Instant, millis(n));
       if (n % 50_000 === 0) {
-        core.handleDisconnect(n - 50_000);
-        core.handleConnection(n, 'peer');
-        check(core.handleControlData(now, n, control, 28), 'a good registration is taken');
+        core.handleDisconnect(now, n - 50_000, 'closed');
+        check(core.handleConnection(now, n, 'peer'), 'a good connection is taken');
+        core.handleControlData(now, n, control, 28);
+        check(core.routes.size === 1, 'a good registration is taken');
       }
       packet.next(random);
       core.handleResponse(now, packet);
-      if (random.chance(0.05)) core.pollTransmit(sink);
+      if (random.chance(0.05)) core.pollTransmit(now, sink);
       if (core.pollTimeout() <= now) core.handleTimeout(now);
       if (n % 1000 !== 0) return;
       const counters = core.counters();
       check(counters.received === n + 1, 'every packet is counted');
       check(accountedFor(counters) === n + 1, 'every packet is in one bucket');
     });
-    core.pollTransmit(sink);
+    core.pollTransmit(addTime(0 as Instant, millis(RUNS)), sink);
     const counters = core.counters();
     expect(accountedFor(counters)).toBe(RUNS);
     expect(decoder.inFrame).toBe(false);
-    for (const bucket of ['forwarded', 'slowPeer', 'unroutable', 'expired'] as const) {
+    for (const bucket of ['forwarded', 'slowPeer'] as const) {
       expect(counters[bucket], bucket).toBeGreaterThan(0);
+    }
+    for (const cause of [Cause.neverRegistered, Cause.foreign]) {
+      expect(counters.unrouted[cause], CAUSE_TEXT[cause]).toBeGreaterThan(0);
     }
     expect(unusableTotal(counters)).toBeGreaterThan(0);
   });
