@@ -24,6 +24,7 @@ export class Copier implements BatchHandler, LinkEvents {
   readonly #timer: WakeTimer;
   #links: InterceptLinks | undefined;
   #now: Instant;
+  #isReading = false;
   #reportedFault = false;
   #held = 0;
   readonly #onStranded: () => void;
@@ -67,10 +68,16 @@ export class Copier implements BatchHandler, LinkEvents {
   }
 
   handleResponse(memory: Memory, offset: number, length: number, wireLength: number): void {
+    // Those of one read have one time, which is not that of whatever was handled last.
+    if (!this.#isReading) {
+      this.#isReading = true;
+      this.#now = this.#parts.clock.now();
+    }
     this.#parts.replayer.handleTargetHeader(this.#now, memory, offset, length, wireLength);
   }
 
   handleResponsesRead(): void {
+    this.#isReading = false;
     this.#now = this.#parts.clock.now();
     this.#drain();
   }
