@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CLIENT_ISN, dialogue, establish } from '../../test/sim/dialogue.ts';
 import { Random } from '../base/random.ts';
 import { micros, millis, seconds } from '../base/time.ts';
+import { ChecksumState } from '../ports/packet-source.ts';
 import { Outcome } from '../session/outcome.ts';
 import { Verdict } from '../session/verdict.ts';
 import { Dialogue } from '../testing/dialogue.ts';
@@ -224,6 +225,23 @@ describe('connections whose start was not captured', () => {
     d.expectNothing();
   });
 
+  dialogue('what is damaged begins nothing either: its address may be wrong too', (d) => {
+    const line = { seq: 5001, ack: 1, data: 100, checksum: ChecksumState.unknown };
+    // The last octet of the client's address, and one of the payload.
+    for (const corrupt of [15, 60]) {
+      expect(d.client('PA', { ...line, corrupt })).toBe(Verdict.badChecksum);
+    }
+    d.expectNothing();
+    expect(d.replayer.ledger.connections).toBe(0);
+  });
+
+  dialogue('a keep-alive probe with an octet begins nothing; a single octet pushed does', (d) => {
+    expect(d.client('A', { seq: 5000, ack: 1, data: 1 })).toBe(Verdict.stray);
+    d.expectNothing();
+    expect(d.client('PA', { seq: 5001, ack: 1, data: 1 })).toBe(Verdict.data);
+    d.expect('S', { seq: 5000 });
+  });
+
   dialogue('row 76: a client 0 before the wrap', (d) => {
     d.client('PA', { seq: 0, ack: 5001, data: 10 });
     d.expect('S', { seq: 0xffff_ffff });
@@ -317,6 +335,21 @@ describe('limits and strangers', () => {
     },
     { replayer: { maxCopies: 1 } },
   );
+
+  dialogue('of data that overlaps what an ended copy was given, only the rest is copied', (d) => {
+    establish(d);
+    d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+    d.expect('PA', { seq: 1001, data: 100 });
+    d.target('RA', { seq: 9001, ack: 1101 });
+    const line = { seq: 1051, ack: 5001, data: 100, checksum: ChecksumState.unknown };
+    expect(d.client('PA', { ...line, corrupt: 60 })).toBe(Verdict.badChecksum);
+    d.expectNothing();
+    expect(d.client('PA', line)).toBe(Verdict.data);
+    d.expect('S', { seq: 1100 });
+    d.target('SA', { seq: 70_000, ack: 1101, mss: 1460 });
+    d.expect('A', { seq: 1101 });
+    d.expect('PA', { seq: 1101, data: 50 });
+  });
 
   dialogue('responses for no copy are counted', (d) => {
     d.target('SA', { seq: 1, ack: 1 });

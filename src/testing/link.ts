@@ -77,6 +77,7 @@ export class Link {
     this.#tooLong = tooLong;
   }
 
+  /** The octets are kept until they have arrived. */
   send(now: Instant, octets: Uint8Array): void {
     const { counters } = this;
     const random = this.#random;
@@ -86,9 +87,10 @@ export class Link {
       this.#tooLong(octets, mtu);
       return;
     }
-    const packet = octets.slice();
+    let packet = octets;
     if (random.chance(corrupt)) {
       counters.corrupted++;
+      packet = octets.slice();
       flipBit(packet, random);
     }
     this.#carry(now, packet);

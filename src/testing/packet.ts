@@ -65,10 +65,12 @@ function addressText(octets: Uint8Array): string {
   ).toString();
 }
 
-/** The sum of RFC 1071, folded, as one would write it on a blackboard. */
+/** The sum of RFC 1071, folded: 16-bit words, the last one filled up with zero. */
 export function slowSum(octets: ArrayLike<number>): number {
   let sum = 0;
-  for (let i = 0; i < octets.length; i++) sum += (octets[i] as number) * (i % 2 === 0 ? 256 : 1);
+  const even = octets.length & ~1;
+  for (let i = 0; i < even; i += 2) sum += (octets[i] as number) * 256 + (octets[i + 1] as number);
+  if (even < octets.length) sum += (octets[even] as number) * 256;
   while (sum > 0xffff) sum = Math.floor(sum / 0x10000) + (sum % 0x10000);
   return sum;
 }
@@ -84,10 +86,13 @@ export function flagBits(letters: string): number {
   return bits;
 }
 
-const flagLetters = (bits: number): string =>
-  FLAG_LETTERS.split('')
-    .filter((_, i) => (bits & (1 << i)) !== 0)
-    .join('');
+function flagLetters(bits: number): string {
+  let letters = '';
+  for (let i = 0; i < FLAG_LETTERS.length; i++) {
+    if ((bits & (1 << i)) !== 0) letters += FLAG_LETTERS[i];
+  }
+  return letters;
+}
 
 function optionOctets(options: OptionsRecord): number[] {
   const { mss, sack, sackPermitted, timestamps, windowScale } = options;
@@ -126,7 +131,7 @@ export function buildPacket(p: Packet): Uint8Array {
   packet.set(ip);
   packet.set(header, ip.length);
   packet.set(p.payload, ip.length + header.length);
-  const pseudo = [...source, ...target, ...be32(tcpLength), 0, 0, 0, 6];
+  const pseudo = Uint8Array.from([...source, ...target, ...be32(tcpLength), 0, 0, 0, 6]);
   const sum = slowSum(pseudo) + slowSum(packet.subarray(ip.length));
   packet.set(be16(0xffff - ((sum % 0x10000) + Math.floor(sum / 0x10000))), ip.length + 16);
   return packet;
@@ -149,7 +154,7 @@ function ipv4Header(p: Packet, source: number[], target: number[], tcpLength: nu
     ...source,
     ...target,
   ];
-  header.splice(10, 2, ...be16(0xffff - slowSum(header)));
+  header.splice(10, 2, ...be16(0xffff - slowSum(Uint8Array.from(header))));
   return header;
 }
 
@@ -179,7 +184,8 @@ export function readPacket(octets: Uint8Array): Packet {
   const tcp = octets.subarray(ipLength);
   const addresses = version === 4 ? octets.subarray(12, 20) : octets.subarray(8, 40);
   const half = addresses.length / 2;
-  const sum = slowSum([...addresses, ...be32(tcp.length), 0, 0, 0, 6]) + slowSum(tcp);
+  const pseudo = slowSum(Uint8Array.from([...be32(tcp.length), 0, 0, 0, 6]));
+  const sum = slowSum(addresses) + pseudo + slowSum(tcp);
   if (sum % 0xffff !== 0) throw new Error('bad TCP checksum');
   const headerLength = Math.floor((tcp[12] as number) / 16) * 4;
   if (headerLength < 20 || headerLength > tcp.length) throw new Error('bad data offset');

@@ -187,7 +187,7 @@ function randomTarget(
   const stamps = random.chance(0.7) ? { timestamps: [0, 0] as const } : {};
   const scale = random.chance(0.7) ? { windowScale: random.int(0, 9) } : {};
   const sack = random.chance(0.7) ? { sackPermitted: true } : {};
-  const isBad = !isKind && random.chance(0.7);
+  const manners = !isKind && random.chance(0.7) ? pick(random, MANNERS) : 'polite';
   return {
     client,
     isn,
@@ -196,11 +196,11 @@ function randomTarget(
     answers,
     mss: pick(random, [1460, 1460, 536, 536, 8960, 8960, 216]),
     options: { ...stamps, ...scale, ...sack },
-    buffer: pick(random, [65_535, 8000, 300_000]),
+    buffer: manners === 'stopsReading' ? 2000 : pick(random, [65_535, 8000, 300_000]),
     readPause: pick(random, [NONE, NONE, NONE, millis(2), millis(400), seconds(10)]),
     ackDelay: pick(random, [NONE, millis(40)]),
     ignoredSyns: random.chance(0.05) ? random.int(1, 3) : 0,
-    manners: isBad ? pick(random, MANNERS) : 'polite',
+    manners,
     badAt: random.chance(0.2) ? total : random.int(0, total + 1),
   };
 }

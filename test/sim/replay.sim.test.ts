@@ -7,7 +7,7 @@ import { failure } from './failing-world.ts';
 /** SIM_SEED=n: that one world of each kind. Else worlds from 1 on. */
 const SEED = Number(process.env.SIM_SEED ?? 1);
 /** Worlds of each kind in the gate, and with `npm run test:sim`; any number with SIM_RUNS=n. */
-const SHORT = 600;
+const SHORT = 500;
 const LONG = 10_000;
 const usual = process.env.SIM_LONG === undefined ? SHORT : LONG;
 const RUNS = Number(process.env.SIM_RUNS ?? (process.env.SIM_SEED === undefined ? usual : 1));
@@ -83,7 +83,7 @@ describe('simulated worlds', () => {
         });
       }
       // The worlds are as bad as they are meant to be.
-      if (RUNS < 300) return;
+      if (RUNS < SHORT) return;
       for (const outcome of [
         Outcome.completed,
         Outcome.resetByClient,

@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/*
+ * The original's behaviour was written down as numbered rows and its weaknesses as findings; each is a test by name. Rows 62 to
+ * 75 are sessions in normal flow, 76 to 95 in abnormal flow; findings E1 to E27 are those of its session engine.
+ */
+const ROWS = Array.from({ length: 95 - 62 + 1 }, (_, i) => 62 + i);
+const FINDINGS = Array.from({ length: 27 }, (_, i) => i + 1);
+
+const ROOT = join(import.meta.dirname, '..');
+const FOLDERS = ['src/session', 'src/replay', 'test/sim'];
+
+/** The names of the tests in a file: what stands first in the parentheses of `it` and `dialogue`. */
+function namesIn(text: string): string[] {
+  const calls = text.matchAll(
+    /\b(?:it|dialogue)(?:\.each\([^)]*\))?\(\s*(['"`])((?:\\.|(?!\1).)*)\1/g,
+  );
+  return [...calls].map((match) => match[2] as string);
+}
+
+const names = FOLDERS.flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((file) => file.endsWith('.test.ts'))
+    .flatMap((file) => namesIn(readFileSync(join(ROOT, folder, file), 'utf8'))),
+);
+
+/** Row numbers in a name: "row 63: …", "rows 63 and 64: …", "rows 89 and E8: …". */
+const rowsIn = (name: string): number[] =>
+  [...(/^rows? ([^:]*):/.exec(name)?.[1] ?? '').matchAll(/(?<!E)\b\d+/g)].map(([n]) => Number(n));
+
+const findingsIn = (name: string): number[] =>
+  [...name.matchAll(/\bE(\d+)\b/g)].map((match) => Number(match[1]));
+
+describe('scenarios of the original that are tests by name', () => {
+  it('names are found', () => {
+    expect(namesIn("it('a b', f); dialogue(\n  `E2: it's`, f); it.each([1])(\"c\", f)")).toEqual([
+      'a b',
+      "E2: it's",
+      'c',
+    ]);
+    expect(rowsIn('rows 84 and E5: after 200 ms')).toEqual([84]);
+    expect(findingsIn('rows 84 and E5: after 200 ms')).toEqual([5]);
+    expect(names.length).toBeGreaterThan(150);
+  });
+
+  it('every row of sessions', () => {
+    const tested = new Set(names.flatMap(rowsIn));
+    expect(ROWS.filter((row) => !tested.has(row))).toEqual([]);
+  });
+
+  it('every finding on the session engine', () => {
+    const tested = new Set(names.flatMap(findingsIn));
+    expect(FINDINGS.filter((finding) => !tested.has(finding))).toEqual([]);
+  });
+});
