@@ -162,12 +162,24 @@ function fillHoles(s: SessionState, now: Instant, p: PacketView, end: Seq): Verd
       at = until;
     } else {
       previous = next;
+      noteEarlierAck(s, p, next, end);
       at = store.end(next);
     }
   }
   if (added === 0) return Verdict.retransmission;
   if ((p.flags & FIN) !== 0) s.finCaptured = true;
   return p.payloadLength > 0 ? Verdict.data : Verdict.fin;
+}
+
+/**
+ * What was captured of a piece first may have been its repetition, or a keep-alive probe with its last octet, sent when the
+ * client had seen more: what counts is how much it had seen when it sent those octets first.
+ */
+function noteEarlierAck(s: SessionState, p: PacketView, row: number, end: Seq): void {
+  const { store } = s.context;
+  const isCovered = !seqBefore(store.seq(row), p.seq) && !seqAfter(store.end(row), end);
+  const haveAcks = (p.flags & store.flags(row) & ACK) !== 0;
+  if (isCovered && haveAcks && seqBefore(p.ack, store.ack(row))) store.setAck(row, p.ack);
 }
 
 /** A row for the octets `from` to `until` of the segment, which ends at `end`; the FIN goes with the last. `NONE` when memory is out. */

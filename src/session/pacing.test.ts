@@ -81,6 +81,15 @@ describe('pacing', () => {
     expect(d.takeSent().map((p) => p.seq)).toEqual([1101, 1151, 1161]);
   });
 
+  dialogue('a keep-alive that overtakes the request does not hold its last octet', (d) => {
+    establish(d);
+    d.client('A', { seq: 1100, ack: 5301, data: 1 });
+    d.expectNothing();
+    d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+    d.expect('A', { seq: 1001, data: 99 });
+    d.expect('A', { seq: 1100, data: 1 });
+  });
+
   dialogue(
     'row 68: with -W nothing is held',
     (d) => {

@@ -68,6 +68,10 @@ export class SegmentStore {
     return this.#ack[row] as Seq;
   }
 
+  setAck(row: number, ack: Seq): void {
+    this.#ack[row] = ack;
+  }
+
   /** Payload octets. */
   length(row: number): number {
     return this.#length[row] as number;
