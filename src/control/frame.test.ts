@@ -112,6 +112,94 @@ describe('FrameDecoder', () => {
   });
 });
 
+describe('FrameDecoder in payload mode', () => {
+  const long = (n: number): number[] => [...message(n), ...new Uint8Array(128).fill(n)];
+
+  it('reads 6 messages of 192 octets, however they are split', () => {
+    const octets = [0, 6, ...[1, 2, 3, 4, 5, 6].flatMap(long), 0, 1, ...long(7)];
+    for (let cut = 0; cut <= octets.length; cut += 7) {
+      const decoder = new FrameDecoder({ payload: true });
+      const heard: number[] = [];
+      const handler = {
+        handleResponse: (memory: Memory, offset: number): void => {
+          heard.push(memory.bytes[offset + 191]!);
+        },
+      };
+      for (const piece of [octets.slice(0, cut), octets.slice(cut)]) {
+        decoder.push(memoryOf(piece), piece.length, handler);
+      }
+      expect(heard).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    }
+  });
+
+  it.each([
+    ['a count of 7', [0, 7]],
+    ['a second message of 64 octets', [0, 2, ...message(1), ...new Uint8Array(128), ...long(0)]],
+  ])('names an intercept built without it: %s', (_name, octets) => {
+    const decoder = new FrameDecoder({ payload: true });
+    const spoiled = Uint8Array.from(octets);
+    if (spoiled.length > 2) spoiled[2 + 192] = 0;
+    decoder.push(memoryOf(spoiled), spoiled.length, new Recorder());
+    expect(decoder.error).toBe(FrameError.noPayload);
+    expect(FRAME_ERROR_TEXT[decoder.error]).toContain('--with-resp-payload');
+  });
+
+  it('refuses a count of 17 as no build would send it', () => {
+    const decoder = new FrameDecoder({ payload: true });
+    expect(decoder.push(memoryOf([0, 17]), 2, new Recorder())).toBe(FrameError.badCount);
+  });
+});
+
+describe('FrameEncoder in payload mode', () => {
+  /** Payload of the only message, as a receiver finds it; the rest of the message must be zeros. */
+  function sent(packet: Uint8Array, captured: number): number[] {
+    const encoder = new FrameEncoder(4, { payload: true });
+    encoder.add(viewOf(packet), packet.length);
+    encoder.clear();
+    encoder.memory.bytes.fill(0xee);
+    encoder.add(viewOf(packet), captured);
+    expect(encoder.length).toBe(2 + 192);
+    const data = encoder.memory.bytes.slice(2, 194);
+    const at = 20 + (data[32]! >>> 4) * 4;
+    const found = data.slice(at, at + Math.min(viewOf(packet).payloadLength, 128));
+    expect(Math.max(0, ...data.slice(at + found.length))).toBe(0);
+    return Array.from(found);
+  }
+
+  it.each([0, 1, 127, 128])('puts %i octets of payload behind the options', (n) => {
+    const payload = Array.from({ length: n }, (_, i) => i + 1);
+    const options = Array.from({ length: 12 }, () => 1);
+    const ipOptions = Array.from({ length: 8 }, () => 1);
+    for (const spec of [{ payload }, { payload, options }, { payload, options, ipOptions }]) {
+      const packet = buildPacket(spec);
+      expect(sent(packet, packet.length)).toEqual(payload);
+    }
+  });
+
+  it('leaves out what is longer, or was not captured', () => {
+    const packet = buildPacket({ payload: Array.from({ length: 129 }, () => 7) });
+    expect(new Set(sent(packet, packet.length))).toEqual(new Set([0]));
+    const short = buildPacket({ payload: [7, 7, 7] });
+    expect(sent(short, short.length - 1)).toEqual([0, 0, 0]);
+  });
+
+  it('begins another frame after 6 messages', () => {
+    const encoder = new FrameEncoder(2, { payload: true });
+    for (let i = 0; i < 12; i++) expect(encoder.add(viewOf(buildPacket()))).toBe(AddResult.ok);
+    expect(encoder.add(viewOf(buildPacket()))).toBe(AddResult.full);
+    expect(encoder.addMessage(memoryOf(message(1)), 0)).toBe(AddResult.full);
+    expect([0, 1154].map((at) => encoder.memory.view.getUint16(at))).toEqual([6, 6]);
+    expect(encoder.length).toBe(2 * 1154);
+    encoder.clear();
+    encoder.memory.bytes.fill(0xee);
+    encoder.addMessage(memoryOf(message(1)), 0);
+    expect(Array.from(encoder.memory.bytes.slice(2, 194))).toEqual([
+      ...message(1),
+      ...new Uint8Array(128),
+    ]);
+  });
+});
+
 describe('FrameEncoder', () => {
   it('makes a lone response a frame of one', () => {
     const encoder = new FrameEncoder(4);

@@ -210,8 +210,9 @@ export class InterceptEnd {
       if (added === AddResult.ok) this.#packets++;
       return added;
     }
-    const limit = wanted > 0 ? PAYLOAD_ROOM : HEADERS_ROOM;
-    if (!addRecord(this.#out, limit, view, captured, receivedAt, wanted)) return AddResult.full;
+    if (!addRecord(this.#out, this.#room, view, captured, receivedAt, wanted)) {
+      return AddResult.full;
+    }
     this.#packets++;
     return AddResult.ok;
   }
@@ -229,6 +230,10 @@ export class InterceptEnd {
   /** Says why the connection is about to be closed, where the peer understands it. Nothing is read or taken after. */
   bye(code: number, reason: string): void {
     this.#end({ fault: Fault.bye, reason }, code);
+  }
+
+  get #room(): number {
+    return this.#payloadWanted > 0 ? PAYLOAD_ROOM : HEADERS_ROOM;
   }
 
   get #keyRequired(): boolean {
@@ -325,7 +330,7 @@ export class InterceptEnd {
         handler.handlePayloadWanted(this.#payloadWanted);
         return FINE;
       case FrameType.ping:
-        addPong(this.#out, memory, offset);
+        if (this.#out.length <= this.#room) addPong(this.#out, memory, offset);
         return FINE;
       case FrameType.pong:
         handler.handlePong(readU64(memory, offset));
