@@ -263,6 +263,22 @@ describe('a target that ends the connection while the client goes on', () => {
     d.expect('PA', { seq: 1101, data: 70 });
   });
 
+  dialogue('where the reset before a new connection was lost, the old one is reset again', (d) => {
+    answered(d);
+    d.target('FA', { seq: 9301, ack: 1101 });
+    d.client('PA', { seq: 1101, ack: 5301, data: 70 });
+    d.advance(millis(1));
+    d.takeSent();
+    // The SYN lies just before what the old connection expects: its challenge acknowledges what the SYN-ACK would.
+    d.target('A', { seq: 9302, ack: 1101 });
+    d.expect('R', { seq: 1101 });
+    d.advance(millis(1));
+    d.expect('S', { seq: 1100 });
+    d.target('SA', { seq: 70_000, ack: 1101, mss: 1460 });
+    d.expect('A', { seq: 1101 });
+    d.expect('PA', { seq: 1101, data: 70 });
+  });
+
   dialogue('a target that resets everything is not called without end', (d) => {
     establish(d);
     let seq = 1001;

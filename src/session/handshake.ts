@@ -53,9 +53,10 @@ export function clockOf(s: SessionState, now: Instant): number {
 export function handleInSynSent(s: SessionState, now: Instant, p: PacketView): void {
   const hasAck = (p.flags & ACK) !== 0;
   const ackable = hasAck && seqAfter(p.ack, s.iss) && !seqAfter(p.ack, s.sndMax);
-  if (hasAck && !ackable) {
+  if (hasAck && (!ackable || (p.flags & (SYN | RST)) === 0)) {
     if ((p.flags & RST) !== 0) return;
-    // The target still has a connection of this tuple (a challenge ACK, RFC 5961 §4): reset that one, then try again.
+    // The target still has a connection of this tuple (a challenge ACK, RFC 5961 §4): reset that one, then try again. Where it is
+    // one of ours, whose reset was lost, the SYN of the next lies right before what it expects, and the challenge fits our SYN.
     s.answerRstDue = true;
     s.answerRstSeq = p.ack;
     s.rtxAt = addTime(now, Math.max(s.clientRtt, 1000) as typeof s.clientRtt);
@@ -65,8 +66,7 @@ export function handleInSynSent(s: SessionState, now: Instant, p: PacketView): v
     if (ackable) endSession(s, now, Outcome.refused);
     return;
   }
-  if ((p.flags & SYN) === 0 || !ackable) return;
-  acceptSynAck(s, now, p);
+  if ((p.flags & SYN) !== 0 && hasAck) acceptSynAck(s, now, p);
 }
 
 function acceptSynAck(s: SessionState, now: Instant, p: PacketView): void {
