@@ -6,7 +6,7 @@ export interface Section {
 }
 
 /** The sections of tcpcopy's account whose indented lines add up to their first. */
-const SUMS = ['packets captured', 'connections seen'];
+const SUMS = ['packets captured', 'connections seen', 'requests captured'];
 /** Indented, but counted in other lines already. */
 const ASIDE = /^of these, /;
 

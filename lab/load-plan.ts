@@ -17,6 +17,8 @@ export interface LoadPart {
   readonly depth?: number;
   /** Addresses of the client host to use in turn. */
   readonly addresses?: readonly string[];
+  /** `new` only: the client resets the connection within so many milliseconds of the request, whatever has been answered. */
+  readonly resetWithin?: number;
   /** `new` only: request number i comes from port `firstPort + i`; else the kernel chooses. */
   readonly firstPort?: number;
 }

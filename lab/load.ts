@@ -149,6 +149,9 @@ async function newConnections(part: LoadPart): Promise<void> {
       connection.socket.end();
       release(part);
     });
+    const { resetWithin } = part;
+    if (resetWithin === undefined) return;
+    setTimeout(() => connection.socket.resetAndDestroy(), Math.random() * resetWithin);
   });
 }
 
