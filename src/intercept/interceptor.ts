@@ -2,6 +2,7 @@ import { FlowKey } from '../base/flow-table.ts';
 import type { Memory } from '../base/memory.ts';
 import type { Instant } from '../base/time.ts';
 import { AddResult } from '../control/frame.ts';
+import { InterceptEnd } from '../control/intercept-end.ts';
 import { CONTROL_VERSION } from '../control/registration.ts';
 import { ByeCode } from '../control/small-frames.ts';
 import type { Log } from '../ports/log.ts';
@@ -95,15 +96,8 @@ export class Interceptor implements PeerHost {
     name: string,
     channelBinding?: Uint8Array,
   ): boolean {
-    const { key, allowOriginal, makeNonce } = this.#access;
-    const control = {
-      key,
-      allowOriginal,
-      nonce: makeNonce(),
-      channelBinding,
-      payloadMessages: this.#payloadMessages,
-    };
-    return this.#peers.open(now, connection, name, this, control) !== undefined;
+    const openEnd = (peer: Peer): InterceptEnd => this.#openEnd(peer, channelBinding);
+    return this.#peers.open(now, connection, name, this, openEnd) !== undefined;
   }
 
   /** Octets of a control connection, at `memory[0 … length)`. */
@@ -306,6 +300,13 @@ export class Interceptor implements PeerHost {
   ): void {
     this.#view.parse(memory, offset, length, wireLength);
     this.#queue(peer, this.#view, length, receivedAt);
+  }
+
+  #openEnd(peer: Peer, channelBinding: Uint8Array | undefined): InterceptEnd {
+    const { key, allowOriginal, makeNonce } = this.#access;
+    const payloadMessages = this.#payloadMessages;
+    const nonce = makeNonce();
+    return new InterceptEnd({ key, allowOriginal, nonce, channelBinding, payloadMessages }, peer);
   }
 
   #readKey(view: PacketView): void {

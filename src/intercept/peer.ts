@@ -2,16 +2,15 @@ import type { Scheduled } from '../base/deadline-queue.ts';
 import type { FlowKey } from '../base/flow-table.ts';
 import type { Memory } from '../base/memory.ts';
 import { type Instant, NEVER } from '../base/time.ts';
-import {
-  InterceptEnd,
-  type InterceptEndHandler,
-  type InterceptEndOptions,
-} from '../control/intercept-end.ts';
+import type { InterceptEnd, InterceptEndHandler } from '../control/intercept-end.ts';
 import type { PeerAccount } from './peer-limits.ts';
 import { PeerPatience } from './peer-patience.ts';
 import { RouteOwner } from './route-table.ts';
 import type { ResponseSource } from './target-set.ts';
 import type { WaitingHandler } from './waiting.ts';
+
+/** Makes the protocol's end of a connection, which reports to the peer. */
+export type OpenEnd = (peer: Peer) => InterceptEnd;
 
 /** Whom a peer reports to. */
 export interface PeerHost {
@@ -60,7 +59,7 @@ export class Peer extends RouteOwner implements InterceptEndHandler, WaitingHand
     name: string,
     account: PeerAccount,
     host: PeerHost,
-    control: InterceptEndOptions,
+    openEnd: OpenEnd,
   ) {
     super(account.quota);
     this.connection = connection;
@@ -68,7 +67,7 @@ export class Peer extends RouteOwner implements InterceptEndHandler, WaitingHand
     this.account = account;
     this.patience = new PeerPatience(now);
     this.#host = host;
-    this.end = new InterceptEnd(control, this);
+    this.end = openEnd(this);
   }
 
   handleVersion(version: number): void {

@@ -1,9 +1,8 @@
 import { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { Instant } from '../base/time.ts';
 import type { Notices } from './notices.ts';
-import type { InterceptEndOptions } from '../control/intercept-end.ts';
 import type { ByeCode } from '../control/small-frames.ts';
-import { Peer, type PeerHost } from './peer.ts';
+import { type OpenEnd, Peer, type PeerHost } from './peer.ts';
 import { addressOfPeer, PeerAccount, PeerLimits, type PeerLimitValues } from './peer-limits.ts';
 
 /** The control connections: who may come, how long they are borne with, and who is to be closed. */
@@ -46,7 +45,7 @@ export class Peers {
     connection: number,
     name: string,
     host: PeerHost,
-    control: InterceptEndOptions,
+    openEnd: OpenEnd,
   ): Peer | undefined {
     const address = addressOfPeer(name);
     const account = this.#limits.admit(address);
@@ -54,7 +53,7 @@ export class Peers {
       this.#notices.refused(now, name, address, account);
       return undefined;
     }
-    const peer = new Peer(now, connection, name, account, host, control);
+    const peer = new Peer(now, connection, name, account, host, openEnd);
     this.#peers.set(connection, peer);
     this.bear(peer);
     return peer;

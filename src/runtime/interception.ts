@@ -46,6 +46,7 @@ export class Interception implements BatchHandler, FrameSink {
     const connection = this.#nextConnection++;
     if (!interceptor.handleConnection(clock.now(), connection, stream.peer)) {
       stream.close();
+      this.#arm();
       return;
     }
     this.#streams.set(connection, stream);
