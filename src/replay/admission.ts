@@ -58,7 +58,12 @@ export class Admission {
     return !this.#config.onlyFromSyn;
   }
 
-  /** A copy of the connection that `p`, a SYN or a packet of an unknown connection, belongs to; or why there is none. */
+  /** Whether a limit leaves room for one copy more. */
+  hasRoom(copies: CopyTable): boolean {
+    return copies.size < this.#config.maxCopies;
+  }
+
+  /** A copy of the connection that `p`, a SYN or a packet of an unknown connection, belongs to; or why there is none. Of `former` it may have the ends. */
   admit(
     now: Instant,
     p: PacketView,
@@ -66,6 +71,7 @@ export class Admission {
     transfer: Transfer,
     copies: CopyTable,
     ledger: Ledger,
+    former?: Copy,
   ): Copy | Verdict {
     const isSyn = (p.flags & SYN) !== 0;
     const replacement = this.#replacement(p);
@@ -82,7 +88,7 @@ export class Admission {
     if (!isSyn && !isIntact(p, checksum)) return Verdict.badChecksum;
     const refusal = breaksLoopbackRule(p, transfer, replacement)
       ? Verdict.loopback
-      : this.#refusal(p, transfer, replacement, copies);
+      : this.#refusal(p, transfer, replacement, copies, former);
     if (typeof refusal === 'number') {
       // Data of a connection that was refused is no further connection.
       if (isSyn) {
@@ -116,8 +122,9 @@ export class Admission {
     transfer: Transfer,
     replacement: IpAddress | undefined,
     copies: CopyTable,
+    former: Copy | undefined,
   ): CopyEndpoints | Verdict {
-    if (copies.size >= this.#config.maxCopies) return Verdict.overLimit;
+    if (!this.hasRoom(copies)) return Verdict.overLimit;
     const ends: CopyEndpoints = {
       source: replacement ?? new IpAddress(p.src0, p.src1, p.src2, p.src3),
       sourcePort: p.sourcePort,
@@ -125,8 +132,10 @@ export class Admission {
       targetPort: transfer.targetPort,
       path: transfer.path,
     };
-    const former = copies.findByEnds(ends);
-    return former !== undefined && !former.hasEnded ? Verdict.tupleInUse : ends;
+    const owner = copies.findByEnds(ends);
+    if (owner === undefined || owner === former) return ends;
+    // Behind one that has ended another may wait, whose turn it is.
+    return !owner.hasEnded || owner.succession !== null ? Verdict.tupleInUse : ends;
   }
 
   #begin(now: Instant, p: PacketView, ends: CopyEndpoints, isSyn: boolean): Copy {

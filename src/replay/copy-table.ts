@@ -2,12 +2,14 @@ import { FlowKey, FlowTable } from '../base/flow-table.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import type { CapturedEndpoints, Copy } from './copy.ts';
 import type { CopyEndpoints } from '../session/state.ts';
+import type { Succession } from './succession.ts';
 
 /** All copies, found by the connection they copy and by the connection they make. */
 export class CopyTable {
   readonly #byCaptured: FlowTable<Copy>;
   readonly #byCopy: FlowTable<Copy>;
   readonly #key = new FlowKey();
+  #waiting = 0;
 
   /** `secret`: see `FlowTable`. */
   constructor(secret: number) {
@@ -16,7 +18,7 @@ export class CopyTable {
   }
 
   get size(): number {
-    return this.#byCopy.size;
+    return this.#byCopy.size + this.#waiting;
   }
 
   /** The copy of the connection that a captured packet of the client belongs to. */
@@ -47,13 +49,38 @@ export class CopyTable {
     this.#byCopy.set(this.#copyKey(copy.ends), copy);
   }
 
+  /** Takes in a copy that gets what is captured from now on, while another one has its ends. */
+  addWaiting(copy: Copy): void {
+    this.#byCaptured.set(this.#capturedKey(copy), copy);
+    this.#waiting++;
+  }
+
+  /** The ends of a copy that waited are its own; the one that had them must be removed before. */
+  admitWaiting(copy: Copy): void {
+    this.#waiting--;
+    const captured = this.#capturedKey(copy);
+    if (this.#byCaptured.find(captured) === undefined) this.#byCaptured.set(captured, copy);
+    this.#byCopy.set(this.#copyKey(copy.ends), copy);
+  }
+
+  /** Both keys may meanwhile be another's. The captured one goes back to the copy that this one waited for. */
   remove(copy: Copy): void {
-    this.#byCaptured.delete(this.#capturedKey(copy));
-    this.#byCopy.delete(this.#copyKey(copy.ends));
+    const { isWaiting } = copy;
+    const captured = this.#capturedKey(copy);
+    if (this.#byCaptured.find(captured) === copy) {
+      if (isWaiting) this.#byCaptured.set(captured, (copy.succession as Succession).live);
+      else this.#byCaptured.delete(captured);
+    }
+    const ends = this.#copyKey(copy.ends);
+    if (this.#byCopy.find(ends) === copy) this.#byCopy.delete(ends);
+    if (isWaiting) this.#waiting--;
   }
 
   forEach(visit: (copy: Copy) => void): void {
-    this.#byCopy.forEach(visit);
+    this.#byCopy.forEach((copy) => {
+      visit(copy);
+      if (copy.succession?.live === copy) copy.succession.forEachWaiting(visit);
+    });
   }
 
   #capturedKey({ client, clientPort, online, onlinePort }: CapturedEndpoints): FlowKey {

@@ -3,6 +3,7 @@ import type { SessionContext } from '../session/context.ts';
 import { Session } from '../session/session.ts';
 import type { CopyEndpoints, SynNumbers, SynTemplate } from '../session/state.ts';
 import type { IpAddress } from '../wire/address.ts';
+import type { Succession } from './succession.ts';
 
 /** Both ends of the captured connection. */
 export interface CapturedEndpoints {
@@ -18,6 +19,8 @@ export class Copy extends Session implements CapturedEndpoints {
   readonly clientPort: number;
   readonly online: IpAddress;
   readonly onlinePort: number;
+  /** Its place among others of the same client port, while some of them wait. */
+  succession: Succession | null = null;
   /** The next copy that has something to do; see `ReadyList`. */
   nextReady: Copy | null = null;
   isReady = false;
@@ -42,6 +45,11 @@ export class Copy extends Session implements CapturedEndpoints {
     this.clientPort = captured.clientPort;
     this.online = captured.online;
     this.onlinePort = captured.onlinePort;
+  }
+
+  /** Another copy has its address and port at the target, and must end before it begins. */
+  get isWaiting(): boolean {
+    return this.succession !== null && this.succession.live !== this;
   }
 }
 

@@ -17,6 +17,8 @@ export class Ledger {
   connections = 0;
   /** Of these, joined after their SYN. */
   joined = 0;
+  /** Of these, begun only when the copy of an earlier one from the same port had ended. */
+  waited = 0;
   /** Of these, left to -r. */
   notSampled = 0;
   /** Of these, not begun, by the verdict on their SYN: a limit was met, the copy's address was in use, or the loopback rule forbids it. */

@@ -252,10 +252,11 @@ describe('connections whose start was not captured', () => {
 });
 
 describe('a port used again', () => {
-  dialogue('row 90: a new SYN while the old copy lives: reset and begun anew', (d) => {
+  dialogue('row 90: a new SYN while the old copy lives, idle: reset and begun anew', (d) => {
     establish(d);
     d.client('PA', { seq: 1001, ack: 5001, data: 10 });
     d.expect('PA');
+    d.target('A', { seq: 9001, ack: 1011 });
     d.client('S', { seq: 777_000, mss: 1460 });
     d.expect('RA', { seq: 1011, ack: 9001 });
     d.expect('S', { seq: 777_000 });

@@ -3,7 +3,7 @@ import type { Memory } from '../base/memory.ts';
 import type { Random } from '../base/random.ts';
 import { seqAdd, seqAfter, seqDiff } from '../base/seq.ts';
 import { SlabPool } from '../base/slab-pool.ts';
-import type { Duration, Instant } from '../base/time.ts';
+import { addTime, type Duration, type Instant, NEVER } from '../base/time.ts';
 import type { PacketSink } from '../ports/packet-sink.ts';
 import { type CapturedPacket, ChecksumState } from '../ports/packet-source.ts';
 import { NoRoute, type RouteRegistrar } from '../ports/route-registrar.ts';
@@ -20,7 +20,8 @@ import { CopyTable } from './copy-table.ts';
 import { Ledger } from './ledger.ts';
 import { parseResponse, parseWholeResponse } from './response-header.ts';
 import { SkippedFlows } from './skipped-flows.ts';
-import { TransferTable } from './transfers.ts';
+import { isSpent, Succession } from './succession.ts';
+import { type Transfer, TransferTable } from './transfers.ts';
 
 export interface ReplayerConfig extends AdmissionConfig {
   readonly session: SessionConfig;
@@ -40,6 +41,8 @@ export class Replayer {
   readonly #copies: CopyTable;
   readonly #skipped: SkippedFlows;
   readonly #ready = new ReadyList();
+  /** Copies whose turn has come while others were being polled. */
+  readonly #begun: Copy[] = [];
   readonly #deadlines = new DeadlineQueue<Copy>();
   readonly #view = new PacketView();
   /** Told of every copy that has ended, with its outcome. */
@@ -120,6 +123,15 @@ export class Replayer {
   /** Registers routes, then sends what is due: a route is on its way before the SYN that needs it. */
   poll(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
     if (this.#ready.first === null) return;
+    this.#pollReady(now, registrar, sink);
+    while (this.#begun.length > 0) {
+      for (const copy of this.#begun.splice(0)) this.#ready.add(copy);
+      this.#pollReady(now, registrar, sink);
+    }
+    sink.flush();
+  }
+
+  #pollReady(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
     for (let c: Copy | null = this.#ready.first; c !== null; c = c.nextReady) {
       this.#updateRoute(now, c, registrar);
     }
@@ -130,9 +142,8 @@ export class Replayer {
       } catch (fault) {
         this.#contain(now, c, fault);
       }
-      this.#settle(c);
+      this.#settle(now, c);
     }
-    sink.flush();
   }
 
   /** Tells the intercepts of every open copy again, after a connection to one of them was lost; call `poll` then. */
@@ -166,8 +177,14 @@ export class Replayer {
         copy.handleSynAgain(p.seenAt);
         return Verdict.synAgain;
       }
+      if (copy !== undefined && this.#mustEndFirst(now, copy)) {
+        return this.#follow(now, copy, p, transfer, checksum);
+      }
       if (copy !== undefined) this.#replace(now, copy);
       copy = undefined;
+    } else if (copy !== undefined && copy.succession?.live === copy) {
+      // Of a later connection, whose copy has ended before it could begin.
+      return p.payloadLength > 0 ? Verdict.lostData : Verdict.afterEnd;
     } else if (copy?.hasEnded) {
       if (!isNews(copy, p)) return Verdict.afterEnd;
       if (!isIntact(p, checksum)) return Verdict.badChecksum;
@@ -205,6 +222,10 @@ export class Replayer {
     this.#copies.add(copy);
     this.#ready.add(copy);
     if ((p.flags & SYN) === 0) return this.#feed(now, copy, p, checksum);
+    return this.#takeSyn(now, copy, p, checksum);
+  }
+
+  #takeSyn(now: Instant, copy: Copy, p: PacketView, checksum: ChecksumState): Verdict {
     if (p.payloadLength > 0) {
       // Fast Open: what the SYN carried follows it as ordinary data.
       p.seq = seqAdd(p.seq, 1);
@@ -213,6 +234,39 @@ export class Replayer {
       copy.clientRtt = -1 as Duration; // It came with the SYN, not a round trip later.
     }
     return Verdict.syn;
+  }
+
+  /** Whether the copy of an earlier connection from the same port has something left to do, or others wait for it already. */
+  #mustEndFirst(now: Instant, copy: Copy): boolean {
+    const { succession } = copy;
+    if (succession === null) {
+      return !copy.hasEnded && !isSpent(copy) && this.#admission.hasRoom(this.#copies);
+    }
+    const { last } = succession;
+    const isTooMany = succession.isFull || !this.#admission.hasRoom(this.#copies);
+    if (last !== undefined && isTooMany) this.#replace(now, last);
+    return this.#admission.hasRoom(this.#copies);
+  }
+
+  /** A client has begun anew from the port of `former`: its copy waits until that one has ended. */
+  #follow(
+    now: Instant,
+    former: Copy,
+    p: PacketView,
+    transfer: Transfer,
+    checksum: ChecksumState,
+  ): Verdict {
+    const live = former.succession?.live ?? former;
+    const copy = this.#admission.admit(now, p, checksum, transfer, this.#copies, this.ledger, live);
+    if (typeof copy === 'number') return copy;
+    const succession = former.succession ?? new Succession(former, now);
+    copy.lifeAt = NEVER; // Nothing of the handshake has begun.
+    succession.add(copy);
+    this.#copies.addWaiting(copy);
+    this.#ready.add(copy);
+    this.#ready.add(live);
+    this.ledger.waited++;
+    return this.#takeSyn(now, copy, p, checksum);
   }
 
   #feed(now: Instant, copy: Copy, p: PacketView, checksum: ChecksumState): Verdict {
@@ -245,7 +299,7 @@ export class Replayer {
   }
 
   #updateRoute(now: Instant, copy: Copy, registrar: RouteRegistrar): void {
-    if (copy.isDetached) return;
+    if (copy.isDetached || copy.isWaiting) return;
     if (copy.isFinished) registrar.unregister(copy.ends, copy.routeSlot);
     else if (copy.routeDue && !copy.hasEnded) {
       copy.routeSlot = registrar.register(copy.ends);
@@ -256,20 +310,47 @@ export class Replayer {
   }
 
   /** Books what has become of a copy, and when it must be looked at again. */
-  #settle(copy: Copy): void {
+  #settle(now: Instant, copy: Copy): void {
     if (copy.hasEnded && !copy.isCounted) {
       copy.isCounted = true;
       this.ledger.countOutcome(copy.outcome);
       this.onEnded?.(copy);
     }
     if (copy.isDetached) return;
+    const { succession } = copy;
+    if (succession !== null && this.#settleSuccession(now, copy, succession)) return;
     if (copy.isFinished) this.#detach(copy);
     else this.#deadlines.schedule(copy, copy.pollTimeout());
+  }
+
+  /** Of a copy that waits, or that others wait for. Returns whether there is nothing more to be done for it. */
+  #settleSuccession(now: Instant, copy: Copy, succession: Succession): boolean {
+    if (succession.live !== copy) {
+      if (copy.hasEnded) this.#detach(copy);
+      return copy.hasEnded;
+    }
+    if (!copy.hasEnded) {
+      if (!succession.mustYield(now)) {
+        this.#deadlines.schedule(copy, earlier(copy.pollTimeout(), succession.deadline));
+        return true;
+      }
+      copy.stop(now, Outcome.replaced);
+      this.#ready.add(copy);
+      return true;
+    }
+    const next = succession.proceed(now);
+    if (next === undefined) return false;
+    this.#detach(copy);
+    next.lifeAt = addTime(now, this.context.config.handshakeTimeout);
+    this.#copies.admitWaiting(next);
+    this.#begun.push(next);
+    return true;
   }
 
   #detach(copy: Copy): void {
     copy.isDetached = true;
     this.#copies.remove(copy);
+    if (copy.isWaiting) copy.succession?.forget(copy);
     this.#deadlines.remove(copy);
     const goesOn = !copy.finCaptured && copy.outcome !== Outcome.resetByClient;
     if (goesOn && !this.#admission.mayJoin) this.#skipped.remember(copy);
@@ -283,6 +364,8 @@ function skipOctets(p: PacketView, skip: number): void {
   p.payloadLength -= skip;
   p.urgentPointer = Math.max(0, p.urgentPointer - skip);
 }
+
+const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b);
 
 /** Whether a packet of a connection whose copy has ended carries data that the copy never saw. */
 const isNews = (copy: Copy, p: PacketView): boolean =>

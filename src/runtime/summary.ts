@@ -66,6 +66,7 @@ function describeConnections(ledger: Ledger): string[] {
   OUTCOME_NAMES.forEach((name, i) => lines.push(...nonZero(name, ledger.outcomes[i] as number)));
   lines.push(...nonZero('open', ledger.open));
   if (ledger.joined > 0) lines.push(line('of these, joined after their start', ledger.joined));
+  lines.push(...nonZero('of these, waited for their port', ledger.waited));
   return lines;
 }
 

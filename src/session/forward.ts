@@ -67,9 +67,13 @@ function notePureAck(s: SessionState, p: PacketView, checksum: ChecksumState): v
   s.pacedAckKnown = true;
 }
 
-/** A reset waits, like data, for its turn: behind what was captured. One without ACK does not tell what the client had seen. */
+/**
+ * A reset waits, like data, for its turn: behind what was captured. One without ACK does not tell what the client had seen. One that
+ * is far away is of an earlier connection: the online server had not forgotten it (RFC 9293 §3.5.1).
+ */
 function handleClientReset(s: SessionState, p: PacketView, checksum: ChecksumState): Verdict {
   if (!isIntact(p, checksum)) return Verdict.badChecksum;
+  if (Math.abs(seqDiff(p.seq, s.queue.end)) > MAX_JUMP) return Verdict.outOfWindow;
   s.resetCaptured = true;
   s.resetAck = (p.flags & ACK) !== 0 ? p.ack : s.pacedAck;
   return Verdict.reset;

@@ -26,7 +26,7 @@ class Siege {
       clientAddresses: { v4: undefined, v6: undefined },
       percentage: 0,
       onlyFromSyn: false,
-      maxCopies: 12,
+      maxCopies: 40,
       maxPayload: 6 << 20,
       session: { ...DEFAULT_SESSION, maxSegments: 200 },
     },
@@ -129,6 +129,7 @@ describe('a replayer under siege', () => {
       expect(siege.peer.sent).toBeGreaterThan(runs / 10);
       expect(ledger.outcomes.filter((count) => count > 0).length).toBeGreaterThan(5);
       expect(ledger.outcomes[Outcome.internalError]).toBe(0);
+      expect(ledger.waited).toBeGreaterThan(0);
     });
   }
 });

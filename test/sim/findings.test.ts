@@ -63,10 +63,12 @@ describe('finding a connection', () => {
   dialogue('E3: a port used again while the old copy lives: all of the new one is copied', (d) => {
     outstanding(d);
     d.client('S', { seq: 50_000, mss: 1460 });
-    d.expect('RA', { seq: 1101 });
-    d.expect('S', { seq: 50_000 });
     d.client('A', { seq: 50_001, ack: 7001 });
     expect(d.client('PA', { seq: 50_001, ack: 7001, data: 30 })).toBe(Verdict.data);
+    d.expectNothing();
+    d.target('A', { seq: 9001, ack: 1101 });
+    d.expect('RA', { seq: 1101 });
+    d.expect('S', { seq: 50_000 });
     d.target('SA', { seq: 80_000, ack: 50_001, mss: 1460 });
     d.expect('A', { seq: 50_001 });
     d.expect('PA', { seq: 50_001, data: 30 });
