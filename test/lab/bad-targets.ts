@@ -3,7 +3,7 @@ import { sleep } from '../../lab/child.ts';
 import { startLoad } from '../../lab/http.ts';
 import type { LoadPart } from '../../lab/load-plan.ts';
 import { type Copying, startCopying } from '../../lab/programs.ts';
-import type { ServerPlan } from '../../lab/stream-plan.ts';
+import type { ServerPlan, Step } from '../../lab/stream-plan.ts';
 import {
   compareStreams,
   type StreamComparison,
@@ -15,6 +15,9 @@ import { createLab, type HostName, type Lab, type LabOptions } from '../../lab/t
 /** The client that is treated well, and the one that is not. */
 export const GOOD = '10.77.0.1';
 export const BAD = '10.77.0.2';
+
+/** How a client leaves a connection: it closes first, after the server, or resets. */
+export type Leaving = 'end' | 'closed' | 'reset';
 
 const MARGIN = 300;
 
@@ -136,6 +139,15 @@ export function expectWhole(ending: Ending, address: string, count: number): voi
 /** A GET as the clients of script-client.ts send it; the answer to it has 64 octets. */
 export const request = (path: string): string =>
   `GET ${path}?size=64 HTTP/1.1\r\nHost: online\r\n\r\n`;
+
+/** A client on `port` that asks for `paths`, one after the other, and begins anew from the same port for each of the lists. */
+export function asks(port: number, how: Leaving, lists: readonly (readonly string[])[]): Step[] {
+  return lists.flatMap((paths) => [
+    { connect: { localAddress: BAD, localPort: port } },
+    ...paths.flatMap((path) => [{ send: request(path) }, { receive: 64 }]),
+    how,
+  ]);
+}
 
 /** Counts the packets that arrive at a host and fit an nftables rule; the result reads the counter. */
 export async function countPackets(
