@@ -4,7 +4,7 @@ import { openPacketSource } from '../linux/packet-socket.ts';
 import { pathMtu } from '../linux/path-mtu.ts';
 import { compileFilter } from '../linux/pcap-filter.ts';
 import { openRawSender } from '../linux/raw-sender.ts';
-import { systemClock } from '../linux/reactor.ts';
+import { systemClock, wallClock } from '../linux/reactor.ts';
 import { newRandom, openTimer } from './process-parts.ts';
 import { transferFilter } from '../linux/transfer-filter.ts';
 import type { Log } from '../ports/log.ts';
@@ -12,6 +12,7 @@ import { ClientAddresses } from '../replay/client-addresses.ts';
 import { Replayer, type ReplayerConfig } from '../replay/replayer.ts';
 import type { Transfer } from '../replay/transfers.ts';
 import { Copier } from '../runtime/copier.ts';
+import { describeFarSide } from '../runtime/far-side.ts';
 import { describeReplay } from '../runtime/summary.ts';
 import { WATCH_INTERVAL, Watchdog } from '../runtime/watchdog.ts';
 import type { SessionConfig } from '../session/context.ts';
@@ -54,14 +55,21 @@ async function startTcpcopy(
   });
   const sink = openRawSender({ onTooLong: mtuRefresher(transfers, config, log) });
   const replayer = new Replayer(replayerConfig(config, transfers), newRandom());
-  const copier = new Copier({ replayer, source, sink, clock: systemClock, log, openTimer }, () => {
-    log.error('Ending: no connection to any intercept is left, so no response would come back');
-    end(ExitCode.unavailable);
-  });
+  const copier = new Copier(
+    { replayer, source, sink, clock: systemClock, wallClock, log, openTimer },
+    () => {
+      log.error('Ending: no connection to any intercept is left, so no response would come back');
+      end(ExitCode.unavailable);
+    },
+  );
   // Last: whoever answers here will be sent registrations from now on.
-  copier.start(await openLinks(config, log, copier));
+  const links = await openLinks(config, log, copier);
+  copier.start(links);
   sayWhatIsCopied(transfers, log);
-  const account = (): string[] => describeReplay(replayer, source.statistics(), sink.statistics());
+  const account = (): string[] => [
+    ...describeReplay(replayer, source.statistics(), sink.statistics()),
+    ...describeFarSide(links.counts(), copier.delays),
+  ];
   const watch = keepWatch(
     new Watchdog(replayer, () => source.statistics(), systemClock.now()),
     log,

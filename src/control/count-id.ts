@@ -23,3 +23,6 @@ export const CountId = {
   routes: 66,
 } as const;
 export type CountId = (typeof CountId)[keyof typeof CountId];
+
+/** From this id on, counts are of one connection. */
+export const FIRST_OF_CONNECTION = 64;

@@ -16,6 +16,7 @@ import { Notices } from './notices.ts';
 import { type Access, ANYBODY, type InterceptorOptions, limitsOf } from './interceptor-options.ts';
 import { originalKey } from './original-key.ts';
 import type { Peer, PeerHost } from './peer.ts';
+import { addressOfPeer } from './peer-limits.ts';
 import { Peers } from './peers.ts';
 import { Redirect } from './redirect.ts';
 import { DEFAULT_MAX_ROUTES, Registered, RouteState, RouteTable } from './route-table.ts';
@@ -98,6 +99,11 @@ export class Interceptor implements PeerHost {
   ): boolean {
     const openEnd = (peer: Peer): InterceptEnd => this.#openEnd(peer, channelBinding);
     return this.#peers.open(now, connection, name, this, openEnd) !== undefined;
+  }
+
+  /** A connection has failed before it could be used, as where no TLS was agreed on. */
+  handleRefused(now: Instant, name: string, reason: string): void {
+    this.#notices.refused(now, name, addressOfPeer(name), reason);
   }
 
   /** Octets of a control connection, at `memory[0 … length)`. */

@@ -12,6 +12,9 @@ export const systemClock: Clock = {
   now: (): Instant => (performance.now() * 1e3) as Instant,
 };
 
+/** CLOCK_REALTIME in microseconds, as it was at the start and has run since. */
+export const wallClock = (): number => (performance.timeOrigin + performance.now()) * 1e3;
+
 /** A timer of microseconds; Node's own know milliseconds only. Throws `SystemError`. */
 export const openWakeTimer = (callback: () => void, clock: Clock = systemClock): WakeTimer =>
   new FdTimer(callback, clock);

@@ -1,3 +1,4 @@
+import { Histogram } from '../base/histogram.ts';
 import type { Memory } from '../base/memory.ts';
 import type { Instant } from '../base/time.ts';
 import type { Log } from '../ports/log.ts';
@@ -13,6 +14,8 @@ export interface CopierParts {
   readonly source: PacketSource & Watchable;
   readonly sink: PacketSink;
   readonly clock: Clock;
+  /** Microseconds of CLOCK_REALTIME. */
+  readonly wallClock: () => number;
   readonly log: Log;
   /** Makes the timer that calls back when the replayer's deadline has come. */
   readonly openTimer: (callback: () => void) => WakeTimer;
@@ -28,6 +31,10 @@ export class Copier implements BatchHandler, LinkEvents {
   #reportedFault = false;
   #held = 0;
   readonly #onStranded: () => void;
+  /** When the responses in hand were read, by the clock of the day. */
+  #readAt = 0;
+  /** Of responses, from the kernel of the assistant server to us, in microseconds. */
+  readonly delays: Histogram = new Histogram();
 
   /** `onStranded` is called when the last connection to an intercept is gone: nothing can be copied any more. */
   constructor(parts: CopierParts, onStranded: () => void) {
@@ -67,12 +74,16 @@ export class Copier implements BatchHandler, LinkEvents {
     this.#parts.replayer.handleClientPacket(this.#now, packet);
   }
 
-  handleResponse(memory: Memory, offset: number, length: number, wireLength: number): void {
+  handleResponse(
+    memory: Memory,
+    offset: number,
+    length: number,
+    wireLength: number,
+    receivedAt: number,
+  ): void {
     // Those of one read have one time, which is not that of whatever was handled last.
-    if (!this.#isReading) {
-      this.#isReading = true;
-      this.#now = this.#parts.clock.now();
-    }
+    if (!this.#isReading) this.#beginRead(receivedAt > 0);
+    if (receivedAt > 0) this.delays.add(this.#readAt - receivedAt);
     this.#parts.replayer.handleTargetHeader(this.#now, memory, offset, length, wireLength);
   }
 
@@ -90,6 +101,12 @@ export class Copier implements BatchHandler, LinkEvents {
 
   handleStranded(): void {
     this.#onStranded();
+  }
+
+  #beginRead(isStamped: boolean): void {
+    this.#isReading = true;
+    this.#now = this.#parts.clock.now();
+    if (isStamped) this.#readAt = this.#parts.wallClock();
   }
 
   #handleTimer(): void {

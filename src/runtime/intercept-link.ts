@@ -17,6 +17,7 @@ import {
   type TcpcopyEndHandler,
   type TcpcopyEndOptions,
 } from '../control/tcpcopy-end.ts';
+import { FIRST_OF_CONNECTION } from '../control/count-id.ts';
 import type { RouteEnds } from '../ports/route-registrar.ts';
 import type { ByteStream, StreamHandler } from '../ports/stream.ts';
 
@@ -47,7 +48,8 @@ export interface LinkHost {
     wireLength: number,
     receivedAt: number,
   ): void;
-  handleCount(link: InterceptLink, id: number, value: number): void;
+  /** A count that the intercept keeps for all its connections together. */
+  handleCount(id: number, value: number): void;
   /** Everything that one read brought has been handled. */
   handleRead(): void;
   /** Sessions may be registered from now on. */
@@ -71,6 +73,8 @@ export class InterceptLink implements StreamHandler, TcpcopyEndHandler {
   #pause: Duration = FIRST_PAUSE;
   #heardAt: Instant = NEVER;
   #lookedAt: Instant = NEVER;
+  /** What the intercept counts for this connection alone, by `CountId`. */
+  readonly counts: Map<number, number> = new Map();
   /** When `handleTimeout` has something to do. */
   deadline: Instant = NEVER;
 
@@ -188,7 +192,8 @@ export class InterceptLink implements StreamHandler, TcpcopyEndHandler {
   }
 
   handleCount(id: number, value: number): void {
-    this.#host.handleCount(this, id, value);
+    if (id >= FIRST_OF_CONNECTION) this.counts.set(id, value);
+    else this.#host.handleCount(id, value);
   }
 
   handlePong(): void {

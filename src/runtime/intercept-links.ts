@@ -60,8 +60,9 @@ class Server {
   isOurs = false;
   /** When its absence may be spoken of again. */
   remindAt: Instant = 0 as Instant;
-  /** Its counts, by id, as it said them last. */
+  /** Its counts, by id, as it said them last, and those of connections that are gone. */
   readonly counts = new Map<number, number>();
+  readonly gone = new Map<number, number>();
 
   constructor(name: string) {
     this.name = name;
@@ -118,8 +119,8 @@ export class InterceptLinks implements RouteRegistrar {
   /** What the intercepts of ours have said of their side, by `CountId`, summed over them. */
   counts(): ReadonlyMap<number, number> {
     const sums = new Map<number, number>();
-    for (const { counts } of this.#servers) {
-      for (const [id, value] of counts) sums.set(id, (sums.get(id) ?? 0) + value);
+    for (const { counts, gone, links } of this.#servers) {
+      for (const source of [counts, gone, ...links.map((link) => link.counts)]) addUp(sums, source);
     }
     return sums;
   }
@@ -174,7 +175,7 @@ export class InterceptLinks implements RouteRegistrar {
       endOptions,
       handleResponse: (memory, offset, length, wireLength, receivedAt) =>
         this.#events?.handleResponse(memory, offset, length, wireLength, receivedAt),
-      handleCount: (_link, id, value) => server.counts.set(id, value),
+      handleCount: (id, value) => server.counts.set(id, value),
       handleRead: () => this.#events?.handleResponsesRead(),
       handleUp: (link) => this.#handleUp(server, link),
       handleDown: (link, reason, wasUp) => this.#handleDown(server, link, reason, wasUp),
@@ -200,8 +201,10 @@ export class InterceptLinks implements RouteRegistrar {
     }
   }
 
-  #handleDown(server: Server, _link: InterceptLink, reason: string, wasUp: boolean): void {
+  #handleDown(server: Server, link: InterceptLink, reason: string, wasUp: boolean): void {
     const { log, clock } = this.#parts;
+    addUp(server.gone, link.counts);
+    link.counts.clear();
     if (this.#starting !== undefined) {
       const { reject } = this.#starting;
       this.#starting = undefined;
@@ -251,4 +254,8 @@ export class InterceptLinks implements RouteRegistrar {
     }
     this.#timer.arm(at);
   }
+}
+
+function addUp(sums: Map<number, number>, counts: ReadonlyMap<number, number>): void {
+  for (const [id, value] of counts) sums.set(id, (sums.get(id) ?? 0) + value);
 }

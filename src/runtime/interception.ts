@@ -1,6 +1,7 @@
 import type { Memory } from '../base/memory.ts';
-import type { Instant } from '../base/time.ts';
+import { addTime, type Instant, NEVER, seconds } from '../base/time.ts';
 import type { FrameSink, Interceptor } from '../intercept/interceptor.ts';
+import type { ResponseSource } from '../intercept/target-set.ts';
 import type { CapturedPacket, PacketSource } from '../ports/packet-source.ts';
 import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
 import type { ByteStream } from '../ports/stream.ts';
@@ -11,7 +12,12 @@ export interface InterceptionParts {
   readonly source: PacketSource & Watchable;
   readonly clock: Clock;
   readonly openTimer: (callback: () => void) => WakeTimer;
+  /** What those connected want captured has changed: responses of `sources`, and so many octets of payload of each. */
+  readonly onWanted: (sources: readonly ResponseSource[], payload: number) => void;
 }
+
+/** How often those connected are told what was captured and what was lost. */
+const REPORT_INTERVAL = seconds(1);
 
 /** The loop of intercept. */
 export class Interception implements BatchHandler, FrameSink {
@@ -20,6 +26,9 @@ export class Interception implements BatchHandler, FrameSink {
   readonly #streams = new Map<number, ByteStream>();
   #nextConnection = 1;
   #now: Instant;
+  #reportAt: Instant = NEVER;
+  #targetsVersion = 0;
+  #payload = 0;
 
   constructor(parts: InterceptionParts) {
     this.#parts = parts;
@@ -44,7 +53,8 @@ export class Interception implements BatchHandler, FrameSink {
   accept(stream: ByteStream): void {
     const { interceptor, clock } = this.#parts;
     const connection = this.#nextConnection++;
-    if (!interceptor.handleConnection(clock.now(), connection, stream.peer)) {
+    const now = clock.now();
+    if (!interceptor.handleConnection(now, connection, stream.peer, stream.channelBinding)) {
       stream.close();
       this.#arm();
       return;
@@ -54,6 +64,14 @@ export class Interception implements BatchHandler, FrameSink {
       handleData: (memory, length) => this.#handleControlData(connection, memory, length),
       handleClose: (reason) => this.#handleClosed(connection, reason),
     });
+    if (this.#reportAt === NEVER) this.#reportAt = addTime(now, REPORT_INTERVAL);
+    this.#arm();
+  }
+
+  /** Somebody has connected who could not be served. */
+  refuse(peer: string, reason: string): void {
+    const { interceptor, clock } = this.#parts;
+    interceptor.handleRefused(clock.now(), peer, reason);
     this.#arm();
   }
 
@@ -82,6 +100,7 @@ export class Interception implements BatchHandler, FrameSink {
     const { interceptor, clock } = this.#parts;
     this.#now = clock.now();
     interceptor.handleControlData(this.#now, connection, memory, length);
+    this.#tellWhatIsWanted();
     this.#drain();
   }
 
@@ -89,13 +108,32 @@ export class Interception implements BatchHandler, FrameSink {
     if (!this.#streams.delete(connection)) return;
     const { interceptor, clock } = this.#parts;
     interceptor.handleDisconnect(clock.now(), connection, reason);
+    this.#tellWhatIsWanted();
     this.#arm();
   }
 
   #handleTimer(): void {
     this.#now = this.#parts.clock.now();
     this.#parts.interceptor.handleTimeout(this.#now);
+    this.#tellWhatIsWanted();
+    if (this.#reportAt <= this.#now) this.#report();
     this.#drain();
+  }
+
+  #report(): void {
+    const { interceptor, source } = this.#parts;
+    const isAnybodyThere = interceptor.connectionCount > 0;
+    this.#reportAt = isAnybodyThere ? addTime(this.#now, REPORT_INTERVAL) : NEVER;
+    if (isAnybodyThere) interceptor.reportCounts(source.statistics().dropped);
+  }
+
+  #tellWhatIsWanted(): void {
+    const { interceptor, onWanted } = this.#parts;
+    const { targets, wantedPayload } = interceptor;
+    if (targets.version === this.#targetsVersion && wantedPayload === this.#payload) return;
+    this.#targetsVersion = targets.version;
+    this.#payload = wantedPayload;
+    onWanted(targets.list(), wantedPayload);
   }
 
   /** One write for each connection that got something in this wake-up. */
@@ -107,6 +145,6 @@ export class Interception implements BatchHandler, FrameSink {
   }
 
   #arm(): void {
-    this.#timer.arm(this.#parts.interceptor.pollTimeout());
+    this.#timer.arm(Math.min(this.#parts.interceptor.pollTimeout(), this.#reportAt) as Instant);
   }
 }

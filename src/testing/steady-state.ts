@@ -152,7 +152,7 @@ export class SteadyState {
     const clock: Clock = { now: () => this.#now as Instant };
     const openTimer = (expire: () => void): WakeTimer => this.#openTimer(expire);
     const shared = { clock, log: silent, openTimer };
-    const io = { replayer, source: this.#captures, sink: this.#counts };
+    const io = { wallClock: () => this.#now, replayer, source: this.#captures, sink: this.#counts };
     const copier = new Copier({ ...shared, ...io }, () => {});
     const links = new InterceptLinks(
       { names: ['steady state'], connections: 1, lonely: false, single: false },
