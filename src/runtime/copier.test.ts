@@ -19,11 +19,11 @@ test('responses have the time of their own arrival, not that of what was handled
   const { copier, told } = copierAt(clock);
   const memory = Memory.alloc(64);
   clock.time = 5000;
-  copier.handleResponse(memory, 0, 64, 0);
+  copier.handleResponse(memory, 0, 64, 0, 0);
   clock.time = 5001;
-  copier.handleResponse(memory, 0, 64, 0);
+  copier.handleResponse(memory, 0, 64, 0, 0);
   copier.handleResponsesRead();
   clock.time = 9000;
-  copier.handleResponse(memory, 0, 64, 0);
+  copier.handleResponse(memory, 0, 64, 0, 0);
   expect(told).toEqual([5000, 5000, 9000]);
 });
