@@ -5,7 +5,7 @@ import { describeCounters } from './counters.ts';
 import { Cause } from './unrouted.ts';
 
 describe('Interceptor', () => {
-  it('answers on the connection that carried the add, in one frame of one message', () => {
+  it('rows 34 and 96: answers on the connection that carried the add, in one frame of one message', () => {
     const bench = new Bench();
     bench.connect(1);
     bench.connect(2, addOf(40_000));
@@ -18,7 +18,7 @@ describe('Interceptor', () => {
     expect(bench.poll()).toEqual([]);
   });
 
-  it('writes a burst at once, in frames of 16 at the most, order kept', () => {
+  it('row 35: writes a burst at once, in frames of 16 at the most, order kept', () => {
     const bench = new Bench();
     bench.connect(1, addOf(40_000));
     bench.connect(2, addOf(40_001));
@@ -51,7 +51,7 @@ describe('Interceptor', () => {
     ['SYN-ACK', 0x12],
     ['RST', 0x14],
     ['data', 0x18],
-  ])('delivers a %s that came before its add right after it', (_name, flags) => {
+  ])('row 97: delivers a %s that came before its add right after it', (_name, flags) => {
     const bench = new Bench();
     bench.connect(1);
     bench.capture({ seq: 1, flags });
@@ -63,7 +63,7 @@ describe('Interceptor', () => {
     expect(bench.core.counters().waiting).toBe(0);
   });
 
-  it('discards what no add has asked for in 30 seconds', () => {
+  it('rows 98 and 99: discards what no add has asked for in 30 seconds', () => {
     const bench = new Bench();
     bench.connect(1);
     bench.capture({ seq: 1 });
@@ -89,7 +89,7 @@ describe('Interceptor', () => {
     expect(bench.core.routes.size).toBe(0);
   });
 
-  it('never gives an old session to a new peer with a re-used number', () => {
+  it('row 102: never gives an old session to a new peer with a re-used number', () => {
     const bench = new Bench();
     bench.connect(5, addOf(40_000));
     bench.hangUp(5);
@@ -177,6 +177,14 @@ describe('Interceptor', () => {
     bench.capture({ seq: 1 });
     expect(bench.poll()).toEqual([[1, [1]]]);
     expect(bench.warnings).toEqual([expect.stringContaining('version 7')]);
+  });
+
+  it('row 28: passes over messages of other types, and keeps in step', () => {
+    const bench = new Bench();
+    bench.connect(1, addOf(40_001, 99), addOf(40_002, 2), addOf(40_000));
+    expect(bench.core.routes.size).toBe(1);
+    bench.capture({ seq: 1 });
+    expect(bench.poll()).toEqual([[1, [1]]]);
   });
 
   it('lets a half message harm nobody', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addOf, at, Bench, VERSION } from '../../test/property/intercept-bench.ts';
-import { buildPacket, slowSum } from '../../test/property/wire-packets.ts';
+import { buildPacket, slowSum, timestampOption } from '../../test/property/wire-packets.ts';
 import { parseAddress } from '../wire/address.ts';
 import { describeCounters } from './counters.ts';
 import { originalKey } from './original-key.ts';
@@ -47,6 +47,30 @@ describe('intercept --dnat', () => {
     const bench = new Bench({ dnat: true });
     bench.connect(1, addOf(40_000));
     expect(bench.core.targets.list()).toEqual([{ port: 8080 }]);
+  });
+});
+
+describe('intercept --with-resp-payload', () => {
+  const payloadOf = (length: number): number[] => Array.from({ length }, (_, i) => 1 + (i & 127));
+
+  it('row 40: sends up to 128 octets of payload behind the headers', () => {
+    const bench = new Bench({ payloadMessages: true });
+    expect(bench.core.wantedPayload).toBe(128);
+    bench.connect(1, addOf(40_000));
+    const packet = buildPacket({ options: timestampOption(1, 2), payload: payloadOf(100) });
+    bench.captureOctets(packet);
+    bench.core.pollTransmit(at(0), bench);
+    expect(bench.writes[0]!.octets).toEqual([0, 1, ...packet, ...new Uint8Array(192 - 152)]);
+  });
+
+  it('row 42: puts six into a frame at the most', () => {
+    const bench = new Bench({ payloadMessages: true });
+    bench.connect(1, addOf(40_000));
+    for (let n = 0; n < 10; n++) bench.capture({});
+    bench.core.pollTransmit(at(0), bench);
+    const [{ octets } = { octets: [] }] = bench.writes;
+    expect([octets[1], octets[2 + 6 * 192 + 1]]).toEqual([6, 4]);
+    expect(octets).toHaveLength(2 * 2 + 10 * 192);
   });
 });
 
