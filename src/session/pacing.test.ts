@@ -55,6 +55,62 @@ describe('pacing', () => {
     d.expect('PA', { seq: 1101, ack: 9201, data: 50 });
   });
 
+  describe('after answers as long as online, one that stalls', () => {
+    /** 200 octets of 300 have come; the next request, answered by 50 online, has left after a silence; and another waits. */
+    const stalled = (d: Dialogue): void => {
+      outstanding(d, 1);
+      d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+      d.target('PA', { seq: 9001, ack: 1101, data: 200 });
+      d.advance(millis(5));
+      d.expect('PA', { seq: 1101, data: 50 });
+      d.client('PA', { seq: 1151, ack: 5351, data: 50 });
+    };
+
+    dialogue('has its rest taken for what it is', (d) => {
+      stalled(d);
+      d.target('PA', { seq: 9201, ack: 1151, data: 100 });
+      d.silence(millis(30));
+      d.expectNothing();
+      d.target('PA', { seq: 9301, ack: 1151, data: 50 });
+      d.expect('PA', { seq: 1151, ack: 9351, data: 50 });
+      expect(d.replayer.context.counters.releasedUnanswered).toBe(0);
+    });
+
+    dialogue('may bring its rest in pieces, and the next answer with it', (d) => {
+      stalled(d);
+      d.target('PA', { seq: 9201, ack: 1101, data: 60 });
+      d.expectNothing();
+      d.target('PA', { seq: 9261, ack: 1151, data: 90 });
+      d.expect('PA', { seq: 1151, ack: 9351, data: 50 });
+      // Both streams correspond again.
+      d.client('PA', { seq: 1201, ack: 5651, data: 50 });
+      d.target('PA', { seq: 9351, ack: 1201, data: 299 });
+      d.expectNothing();
+      d.target('PA', { seq: 9650, ack: 1201, data: 1 });
+      d.expect('PA', { seq: 1201, ack: 9651, data: 50 });
+    });
+
+    dialogue('may have been shorter after all: the next answer is known by its length', (d) => {
+      stalled(d);
+      d.target('PA', { seq: 9201, ack: 1151, data: 50 });
+      d.expect('PA', { seq: 1151, ack: 9251, data: 50 });
+    });
+
+    dialogue('and shorter by just what the next one has: a second is lost, once', (d) => {
+      stalled(d);
+      d.target('PA', { seq: 9201, ack: 1151, data: 100 });
+      d.advance(millis(50));
+      d.expect('A', { ack: 9301 });
+      d.silence(millis(949));
+      d.advance(millis(1));
+      d.expect('PA', { seq: 1151, data: 50 });
+      d.client('PA', { seq: 1201, ack: 5651, data: 50 });
+      d.target('PA', { seq: 9301, ack: 1201, data: 100 });
+      d.advance(millis(5));
+      d.expect('PA', { seq: 1201, data: 50 });
+    });
+  });
+
   dialogue('a response with a hole in it, or without an end, is not over', (d) => {
     outstanding(d, 20);
     d.client('PA', { seq: 1101, ack: 5301, data: 50 });

@@ -21,7 +21,9 @@ import type { SessionState } from './state.ts';
  *   - n octets have come from the target since the corresponding point, the last of them at the end of what the target wrote
  *     (PSH), or exactly n: the response is complete;
  *   - or something has come, less or more than online, and the target has then been silent for a while: a longer one where
- *     it did not push what came last, since then there is more, and was perhaps lost;
+ *     it did not push what came last, since then there is more, and was perhaps lost. Where the answers so far were as long
+ *     as online, what was missing may come later still: exactly as many octets are taken for the rest of that answer, not for
+ *     the next one, or every request from here on would leave before the answer that it waits for;
  *   - or nothing has come since the last piece left, which the target has acknowledged, and its patience is over. Perhaps the
  *     online server spoke unasked, or the answer was longer there, and the target waits for us as we wait for it. Patience is
  *     short for a piece that left the client less than a round trip after the one before, since it does not wait for that
@@ -43,7 +45,7 @@ const MIN_SILENCE = millis(5);
  * answered as much as the client had seen, but nothing since the last piece left, the next is held no longer than this.
  */
 const CROSSING_PAUSE = seconds(1);
-/** The silence in which a crossing piece is held: twice the target's slowest answer so far, within these bounds. */
+/** The silence in which a piece is held that crosses an answer, or perhaps has been answered: twice the target's slowest answer so far, within these bounds. */
 const MIN_PATIENCE = seconds(1);
 const MAX_PATIENCE = seconds(5);
 /** The silence of a target that has not answered at all; more when it has been slower before. */
@@ -57,6 +59,7 @@ export function startPacing(s: SessionState, now: Instant): void {
   s.pacedRcv = s.rcvNxt;
   s.rcvAtSend = s.rcvNxt;
   s.shortResponses = 0;
+  s.missing = 0;
 }
 
 const isLan = (s: SessionState): boolean => s.clientRtt <= LAN_RTT;
@@ -71,13 +74,14 @@ function silence(s: SessionState): Duration {
 /** Whether the target has answered `advance` octets, as much as the client had seen. */
 function isAnswered(s: SessionState, advance: number): boolean {
   const progress = seqDiff(s.rcvNxt, s.pacedRcv);
-  return progress === advance || (progress > advance && s.lastDataPushed);
+  const all = advance + Math.max(s.missing, 0);
+  return progress === advance || progress === all || (progress > all && s.lastDataPushed);
 }
 
-/** A silent target is waited for until then, once everything sent has arrived there. */
-function endOfPatience(s: SessionState, isCrossing: boolean): Instant {
+/** A silent target is waited for until then, once everything sent has arrived there; not as long where it is not certain that it owes an answer. */
+function endOfPatience(s: SessionState, isShort: boolean): Instant {
   const slowest = 2 * s.slowestAnswer;
-  const patience = isCrossing
+  const patience = isShort
     ? Math.min(Math.max(slowest, MIN_PATIENCE), MAX_PATIENCE)
     : Math.max(slowest, UNANSWERED_PATIENCE);
   const since = Math.max(s.lastDataAt, s.releasedAt, s.allAckedAt);
@@ -86,6 +90,12 @@ function endOfPatience(s: SessionState, isCrossing: boolean): Instant {
 
 /** The target has sent something new: call before `lastDataAt` is moved. */
 export function noteAnswer(s: SessionState, now: Instant): void {
+  if (s.missing > 0 && seqDiff(s.rcvNxt, s.pacedRcv) === s.missing) {
+    // The rest of the answer before: to what was sent since there is none yet.
+    s.pacedRcv = s.rcvNxt;
+    s.rcvAtSend = s.rcvNxt;
+    s.missing = -1;
+  }
   if (s.releasedAt < s.lastDataAt || s.sndMax === seqAdd(s.iss, 1)) return;
   s.slowestAnswer = Math.max(s.slowestAnswer, elapsed(s.releasedAt, now)) as Duration;
 }
@@ -106,7 +116,7 @@ export function mayRelease(s: SessionState, ack: Seq, isCrossing: boolean, now: 
   const wait = answered ? (isLan(s) ? 0 : s.clientRtt) : silence(s);
   let at = addTime(s.lastDataAt, wait as Duration);
   if (isSilent && isExact) at = Math.max(at, addTime(s.releasedAt, CROSSING_PAUSE)) as Instant;
-  else if (isSilent) at = endOfPatience(s, isCrossing);
+  else if (isSilent) at = endOfPatience(s, isCrossing || s.missing < 0);
   if (at <= now) {
     s.paceAt = NEVER;
     return true;
@@ -125,11 +135,16 @@ export function noteReleased(s: SessionState, ack: Seq, now: Instant): void {
     s.pacedAckKnown = true;
   } else if (seqAfter(ack, s.pacedAck)) {
     const advance = seqDiff(ack, s.pacedAck);
+    const progress = seqDiff(s.rcvNxt, s.pacedRcv);
     if (isAnswered(s, advance)) {
       // What the target has sent beyond it answers requests that are pipelined behind this one.
-      s.pacedRcv = seqAdd(s.pacedRcv, advance);
+      const rest = progress === advance ? 0 : Math.max(s.missing, 0);
+      s.pacedRcv = seqAdd(s.pacedRcv, advance + rest);
       s.shortResponses = 0;
+      s.missing = 0;
     } else {
+      const hasStalled = s.shortResponses === 0 && progress > 0 && progress < advance;
+      s.missing = hasStalled ? advance - progress : 0;
       const { config, counters } = s.context;
       const isSilent = s.rcvNxt === s.rcvAtSend && !hasTargetClosed(s.phase);
       if (isSilent && config.holdRequests) counters.releasedUnanswered++;

@@ -193,6 +193,8 @@ export class SessionState implements Scheduled {
   lastDataPushed = false;
   /** Requests in a row that were released by silence instead of by length. */
   shortResponses = 0;
+  /** Octets that the first short answer after exact ones lacked: it may merely have stalled. −1: they have come since. */
+  missing = 0;
 
   // Timers: `NEVER` when stopped.
   /** Retransmission or, with a closed window and nothing in flight, zero-window probe. */
