@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DeadlineQueue, type Scheduled } from './deadline-queue.ts';
-import { FlowKey, FlowTable } from './flow-table.ts';
+import { FlowKey } from './flow-key.ts';
+import { FlowTable } from './flow-table.ts';
 import { Random } from './random.ts';
 import { seqAdd, seqAfter, seqBefore, seqDiff, seqInWindow, seqOf } from './seq.ts';
 import { SlabPool } from './slab-pool.ts';

@@ -1,4 +1,4 @@
-import { FlowKey } from '../base/flow-table.ts';
+import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { prove, Prover, sameProof, SECRET_LENGTH } from './authentication.ts';

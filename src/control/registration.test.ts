@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { memoryOf } from '../../test/property/wire-packets.ts';
-import type { FlowKey } from '../base/flow-table.ts';
+import type { FlowKey } from '../base/flow-key.ts';
 import { Memory } from '../base/memory.ts';
 import { IpAddress, parseAddress } from '../wire/address.ts';
 import {

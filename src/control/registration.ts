@@ -1,4 +1,4 @@
-import { FlowKey } from '../base/flow-table.ts';
+import { FlowKey } from '../base/flow-key.ts';
 import { Memory } from '../base/memory.ts';
 import { type IpAddress, V4_MAPPED } from '../wire/address.ts';
 

@@ -1,4 +1,4 @@
-import { FlowKey } from '../base/flow-table.ts';
+import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { Instant } from '../base/time.ts';
 import { AddResult } from '../control/frame.ts';

@@ -1,5 +1,5 @@
 import type { Scheduled } from '../base/deadline-queue.ts';
-import type { FlowKey } from '../base/flow-table.ts';
+import type { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import { type Instant, NEVER } from '../base/time.ts';
 import type { InterceptEnd, InterceptEndHandler } from '../control/intercept-end.ts';

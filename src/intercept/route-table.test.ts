@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FlowKey } from '../base/flow-table.ts';
+import { FlowKey } from '../base/flow-key.ts';
 import { Random } from '../base/random.ts';
 import { addTime, type Instant, NEVER, seconds } from '../base/time.ts';
 import { originalKey } from './original-key.ts';

@@ -1,4 +1,4 @@
-import type { FlowKey } from '../base/flow-table.ts';
+import type { FlowKey } from '../base/flow-key.ts';
 import { FlowRows } from '../base/flow-rows.ts';
 import { longer, RowLinks, RowList } from '../base/row-lists.ts';
 import { addTime, type Duration, elapsed, type Instant, NEVER, seconds } from '../base/time.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FlowKey } from '../base/flow-table.ts';
+import { FlowKey } from '../base/flow-key.ts';
 import { addTime, type Instant, NEVER, seconds } from '../base/time.ts';
 import { formatEndpoint, type IpAddress, parseAddress } from '../wire/address.ts';
 import { TargetSet } from './target-set.ts';

@@ -1,4 +1,5 @@
-import { FlowKey, FlowTable } from '../base/flow-table.ts';
+import { FlowKey } from '../base/flow-key.ts';
+import { FlowTable } from '../base/flow-table.ts';
 import { addTime, type Duration, type Instant, NEVER, seconds } from '../base/time.ts';
 import { IpAddress } from '../wire/address.ts';
 

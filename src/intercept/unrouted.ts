@@ -1,4 +1,4 @@
-import { FLOW_KEY_WORDS, FlowKey } from '../base/flow-table.ts';
+import { FLOW_KEY_WORDS, FlowKey } from '../base/flow-key.ts';
 import { addTime, type Duration, type Instant, NEVER, seconds } from '../base/time.ts';
 import type { Log } from '../ports/log.ts';
 import { formatEndpoint, IpAddress } from '../wire/address.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { buildPacket, memoryOf } from '../../test/property/wire-packets.ts';
-import { FlowKey } from '../base/flow-table.ts';
+import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import { Random } from '../base/random.ts';
 import { addTime, type Instant, NEVER, seconds } from '../base/time.ts';

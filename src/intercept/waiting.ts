@@ -1,4 +1,5 @@
-import { FLOW_KEY_WORDS, FlowKey, FlowTable } from '../base/flow-table.ts';
+import { FLOW_KEY_WORDS, FlowKey } from '../base/flow-key.ts';
+import { FlowTable } from '../base/flow-table.ts';
 import { Memory } from '../base/memory.ts';
 import { addTime, type Duration, type Instant, NEVER, seconds } from '../base/time.ts';
 import type { CapturedPacket } from '../ports/packet-source.ts';

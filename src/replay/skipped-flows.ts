@@ -1,4 +1,5 @@
-import { FlowKey, FlowTable } from '../base/flow-table.ts';
+import { FlowKey } from '../base/flow-key.ts';
+import { FlowTable } from '../base/flow-table.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import type { CapturedEndpoints } from './copy.ts';
 

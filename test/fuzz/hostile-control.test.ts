@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FlowKey } from '../../src/base/flow-table.ts';
+import type { FlowKey } from '../../src/base/flow-key.ts';
 import { Memory } from '../../src/base/memory.ts';
 import type { Random } from '../../src/base/random.ts';
 import { FrameDecoder, FrameError } from '../../src/control/frame.ts';

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { FlowKey } from '../../src/base/flow-table.ts';
+import type { FlowKey } from '../../src/base/flow-key.ts';
 import type { Memory } from '../../src/base/memory.ts';
 import { InterceptEnd, type InterceptEndOptions } from '../../src/control/intercept-end.ts';
 import type { Signer } from '../../src/control/signer.ts';

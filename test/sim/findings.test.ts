@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { FlowKey, FlowTable } from '../../src/base/flow-table.ts';
+import { FlowKey } from '../../src/base/flow-key.ts';
+import { FlowTable } from '../../src/base/flow-table.ts';
 import { micros, millis, seconds } from '../../src/base/time.ts';
 import { Outcome } from '../../src/session/outcome.ts';
 import { Verdict } from '../../src/session/verdict.ts';
