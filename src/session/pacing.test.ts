@@ -111,6 +111,31 @@ describe('pacing', () => {
     });
   });
 
+  dialogue(
+    'a distant target is silent between the windows of a long response, which goes on',
+    (d) => {
+      d.client('S', { seq: 1000, mss: 1460 });
+      d.expect('S', { seq: 1000 });
+      d.advance(millis(1));
+      d.client('A', { seq: 1001, ack: 5001 });
+      d.advance(millis(99));
+      d.target('SA', { seq: 9000, ack: 1001, mss: 1460 });
+      d.expect('A', { ack: 9001 });
+      d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+      d.expect('PA', { seq: 1001, data: 100 });
+      d.client('FA', { seq: 1101, ack: 9001 });
+      d.advance(millis(100));
+      // The end of a write, but not of the response.
+      d.target('A', { seq: 9001, ack: 1101, data: 1460 });
+      d.target('PA', { seq: 10_461, ack: 1101, data: 1460 });
+      d.expect('A', { ack: 11_921 });
+      d.silence(millis(150));
+      d.target('A', { seq: 11_921, ack: 1101, data: 1000 });
+      d.target('PA', { seq: 12_921, ack: 1101, data: 80 });
+      d.expect('FA', { seq: 1101, ack: 13_001 });
+    },
+  );
+
   dialogue('a response with a hole in it, or without an end, is not over', (d) => {
     outstanding(d, 20);
     d.client('PA', { seq: 1101, ack: 5301, data: 50 });

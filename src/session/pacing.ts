@@ -67,7 +67,9 @@ const isLan = (s: SessionState): boolean => s.clientRtt <= LAN_RTT;
 function silence(s: SessionState): Duration {
   const halvings = Math.min(s.shortResponses, MAX_HALVINGS);
   const shortest = MIN_SILENCE / 2 ** halvings;
-  const wait = isLan(s) ? shortest : Math.max(shortest, s.clientRtt * 1.5);
+  // Between two windows of a long response the target is silent for a round trip, also after what it has pushed.
+  const windows = 2 * s.rtt.shortest;
+  const wait = Math.max(shortest, windows, isLan(s) ? 0 : s.clientRtt * 1.5);
   return (s.lastDataPushed ? wait : Math.max(wait, MAX_PATIENCE)) as Duration;
 }
 

@@ -13,6 +13,8 @@ const GRANULARITY = millis(1);
 export class RttEstimator {
   /** 0 until the first sample. */
   srtt: Duration = 0 as Duration;
+  /** The shortest sample: what the way alone takes. 0 until the first sample. */
+  shortest: Duration = 0 as Duration;
   #rttvar = 0;
   #rto: number = INITIAL_RTO;
 
@@ -23,6 +25,7 @@ export class RttEstimator {
 
   /** A measurement of a segment sent once (Karn), or by its time stamp. Ends any back-off (RFC 6298 §5, last note). */
   sample(rtt: Duration): void {
+    if (this.srtt === 0 || rtt < this.shortest) this.shortest = rtt;
     if (this.srtt === 0) {
       this.srtt = Math.max(rtt, 1) as Duration;
       this.#rttvar = rtt / 2;
