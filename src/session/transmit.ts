@@ -116,7 +116,7 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
     let remaining = store.length(row) - skip;
     if (!isNew && s.sacked !== null) remaining = Math.min(remaining, untilSacked(s, s.sndNxt));
     const length = remaining === 0 ? 0 : sendable(s, now, remaining);
-    if (length < 0) return;
+    if (length < 0 || !isPaced(s, now, length)) return;
     if (isNew && skip === 0 && (store.flags(row) & REQUEST) !== 0) noteRequestSent(s);
     if (isNew && hasAck) noteReleased(s, store.ack(row), now);
     sendPiece(s, now, sink, row, skip, length);
@@ -145,6 +145,15 @@ function sendable(s: SessionState, now: Instant, remaining: number): number {
   // Sender's silly window avoidance (RFC 9293 §3.8.6.2.1): no scraps while something is in flight.
   if (length < remaining && length < s.mss && inFlight > 0) return -1;
   return length;
+}
+
+/** Whether `length` octets may leave at once; arms the pacing timer when not. */
+function isPaced(s: SessionState, now: Instant, length: number): boolean {
+  if (length === 0) return true;
+  const at = s.congestion.pace(now, length, s.rtt.shortest, s.mss);
+  if (at <= now) return true;
+  s.paceAt = at;
+  return false;
 }
 
 /** Books what `sendNew` has sent of `row`, up to its octet `sentOfRow`. */

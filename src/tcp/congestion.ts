@@ -1,10 +1,20 @@
 import { type Seq, seqBefore, seqOf } from '../base/seq.ts';
+import { addTime, type Duration, type Instant, millis } from '../base/time.ts';
 
 /** RFC 6928 §2: ten segments, at most 14,600 octets unless two segments are more. */
 const initialWindow = (mss: number): number => Math.min(10 * mss, Math.max(2 * mss, 14_600));
 
 /** Duplicate acknowledgements that mean a loss (RFC 5681 §3.2). */
 export const DUP_ACK_THRESHOLD = 3;
+
+/**
+ * A window leaves in slices: of each round trip's sixteenth, as much as would be two windows a round trip, and no less than the
+ * initial window. So an acknowledgement of many segments, which is common where the target takes bursts, sets off no burst.
+ */
+const SLICES = 16;
+const WINDOWS_A_ROUND_TRIP = 2;
+/** A slice of less than a millisecond would cost more wake-ups than the burst does harm. */
+const PACED_FROM = millis(16);
 
 /**
  * NewReno congestion control (RFC 5681, RFC 6582; RFC 6675 where the target sends SACK blocks) of one connection, in octets. It exists so that a copy does not burst a
@@ -19,6 +29,8 @@ export class Congestion {
   /** What was sent before a timeout is being sent again: duplicates of it bring duplicate acknowledgements, which mean no loss. */
   #afterTimeout = false;
   dupAcks = 0;
+  #sliceEnd: Instant = 0 as Instant;
+  #sliceRoom = 0;
 
   constructor(mss: number) {
     this.cwnd = initialWindow(mss);
@@ -48,9 +60,36 @@ export class Congestion {
       this.cwnd = this.#ssthresh;
       return false;
     }
-    if (this.cwnd < this.#ssthresh) this.cwnd += Math.min(acked, 2 * mss);
-    else this.cwnd += Math.max(1, Math.floor((mss * Math.min(acked, mss)) / this.cwnd));
+    this.#grow(acked, mss);
     return false;
+  }
+
+  /**
+   * By the octets acknowledged (RFC 3465), without its limit for one acknowledgement, which is for senders that do not pace
+   * (RFC 9406 §4.3): a target that answers a burst with one acknowledgement would be sent to ever more slowly than by a kernel.
+   */
+  #grow(acked: number, mss: number): void {
+    if (this.cwnd >= this.#ssthresh) {
+      this.cwnd += Math.max(1, Math.floor((mss * Math.min(acked, this.cwnd)) / this.cwnd));
+    } else if (this.#afterTimeout) {
+      this.cwnd += Math.min(acked, 2 * mss); // What is acknowledged need not have left the network now (RFC 3465 §2.3).
+    } else {
+      this.cwnd = Math.min(this.cwnd + acked, Math.max(this.#ssthresh, this.cwnd + mss));
+    }
+  }
+
+  /**
+   * When `length` octets may leave, for a round trip of `rtt`: `now`, and they are booked, or a later time at which to ask again.
+   */
+  pace(now: Instant, length: number, rtt: Duration, mss: number): Instant {
+    if (rtt < PACED_FROM) return now;
+    if (now >= this.#sliceEnd) {
+      this.#sliceEnd = addTime(now, (rtt / SLICES) as Duration);
+      this.#sliceRoom = Math.max((this.cwnd * WINDOWS_A_ROUND_TRIP) / SLICES, initialWindow(mss));
+    }
+    if (this.#sliceRoom <= 0) return this.#sliceEnd;
+    this.#sliceRoom -= length;
+    return now;
   }
 
   /** Returns whether the segment at SND.UNA must be sent again now (fast retransmit). */
