@@ -21,8 +21,8 @@ const SETTINGS = [
   '--log-output=TABLE',
 ];
 
-/** Starts MariaDB on port 3306 of a host with a data directory of its own: a database `app`, a user `app` without a
- *  password, a user `secret` with one. */
+/** Starts MariaDB on port 3306 of a host with a data directory of its own: a database `app` and a user `app` without a
+ *  password. */
 export async function startMariadb(lab: Lab, host: HostName): Promise<void> {
   const data = join(lab.folder, `mariadb-${host}`);
   const log = `${data}.log`;
@@ -59,8 +59,6 @@ const USERS = `
 CREATE DATABASE app;
 CREATE USER app@'%';
 GRANT ALL ON app.* TO app@'%';
-CREATE USER secret@'%' IDENTIFIED BY 'secret';
-GRANT ALL ON app.* TO secret@'%';
 `;
 
 /** Runs the command-line client on the client host against the online server. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CommandResult, run, type RunOptions, sleep } from './child.ts';
 import { addStatement, type Statements } from './statements.ts';
@@ -24,6 +24,11 @@ const SETTINGS: Readonly<Record<string, string>> = {
   log_line_prefix: '@%r|',
 };
 
+const ACCESS = `
+host all plain 0.0.0.0/0 password
+host all all 0.0.0.0/0 trust
+`;
+
 function command(name: string): string {
   const newest = readdirSync(VERSIONS)
     .map(Number)
@@ -32,13 +37,13 @@ function command(name: string): string {
 }
 
 /** Starts PostgreSQL on port 5432 of a host with a data directory of its own: database and user `postgres`, and
- *  everybody is trusted. The reader gives the statements so far by the clients' addresses. */
+ *  everybody is trusted, but for `plain`, who would have to send a password as it is. The reader gives the statements so far by the clients' addresses. */
 export async function startPostgres(lab: Lab, host: HostName): Promise<() => Statements> {
   const data = join(lab.folder, `postgres-${host}`);
   const log = `${data}.log`;
   const initial = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C'];
   await run('unshare', [...AS_NOBODY, command('initdb'), ...initial, '--no-sync']);
-  await run('sh', ['-c', 'echo "host all all 0.0.0.0/0 trust" >> "$0"/pg_hba.conf', data]);
+  appendFileSync(join(data, 'pg_hba.conf'), ACCESS);
   const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const server = [command('postgres'), '-D', data, '-k', data, ...settings];
   const child = lab.spawn(host, `postgres on ${host}`, 'sh', [

@@ -161,6 +161,11 @@ test('PostgreSQL: transactions, prepared statements, pipelines, COPY, temporary 
     session(POSTGRES_SESSION.replaceAll('NAME', 'one').replace('LARGE', MEGABYTE)),
     session(POSTGRES_SESSION.replaceAll('NAME', 'two').replace('LARGE', 'small')),
   ]);
+  // A password that is sent as it is tells the target what it told the online server.
+  await psql(lab, 'client', server, ['-U', 'plain', '-d', 'postgres'], {
+    input: "INSERT INTO items VALUES (99, 'by plain');\n",
+    env: { ...process.env, PGPASSWORD: 'open' },
+  });
   // Somebody listens while another speaks: what the server says unasked comes at another time on the target.
   await Promise.all([
     session(`LISTEN news;\n${'SELECT pg_sleep(0.05);\n'.repeat(10)}UNLISTEN news;\n`),
@@ -168,7 +173,7 @@ test('PostgreSQL: transactions, prepared statements, pipelines, COPY, temporary 
   ]);
   await expectSame(copying, read, { connections: 50, statements: 4000 });
   const content = await postgresContent(lab, 'online');
-  expect(content).toMatch(/pgbench_history\|440\|.*\nsessions\|1006\|/s);
+  expect(content).toMatch(/items\|601\|.*\npgbench_history\|440\|.*\nsessions\|1006\|/s);
   expect(await postgresContent(lab, 'target')).toBe(content);
 });
 
@@ -177,6 +182,8 @@ CREATE TABLE counters (id int PRIMARY KEY, value bigint NOT NULL);
 INSERT INTO counters SELECT n, 0 FROM generate_series(0, 9) n;
 CREATE TABLE items (client int, text text);
 CREATE TABLE sessions (name text, step int, text text, PRIMARY KEY (name, step));
+CREATE ROLE plain LOGIN PASSWORD 'open';
+GRANT ALL ON items TO plain;
 `;
 
 /** Sent at once, answered at once. */
