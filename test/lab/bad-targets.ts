@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { inconsistencies, readAccount } from '../../lab/account.ts';
 import { sleep } from '../../lab/child.ts';
 import { startLoad } from '../../lab/http.ts';
 import type { LoadPart } from '../../lab/load-plan.ts';
@@ -62,7 +63,9 @@ export class Scene implements AsyncDisposable {
       { code: 0, signal: null },
     ]);
     const streams = compareStreams(this.online.records(), this.target.records());
-    const account = readAccount(tcpcopy.text());
+    const printed = tcpcopy.child.stdout;
+    expect(inconsistencies(readAccount(printed)), said).toEqual([]);
+    const account = readConnections(printed);
     expect(account['internal error'] ?? 0, said).toBe(0);
     return { streams, account, said };
   }
@@ -104,19 +107,11 @@ export interface Ending {
   readonly said: string;
 }
 
-/** The connections in tcpcopy's account; throws unless what became of them adds up to those seen. */
-function readAccount(text: string): Record<string, number> {
-  const from = text.lastIndexOf('connections seen');
-  const section = text.slice(from, text.indexOf('packets sent to targets', from));
-  const account: Record<string, number> = {};
-  let sum = 0;
-  for (const [, label, digits] of section.matchAll(/^.*? {0,2}(\S.*?\S) {2,}(\d+)$/gm)) {
-    const name = (label as string).replace(/^.*info /, '');
-    account[name] = Number(digits);
-    if (!name.startsWith('of these') && name !== 'connections seen') sum += Number(digits);
-  }
-  expect(sum, text).toBe(account['connections seen']);
-  return account;
+/** What an account says of its connections: the line itself, and the indented ones behind it. */
+function readConnections(text: string): Record<string, number> {
+  const section = /^connections seen.*\n(?: {2}.*\n)*/m.exec(text)?.[0] ?? '';
+  const lines = section.matchAll(/^ *(\S.*?) {2,}(\d+)$/gm);
+  return Object.fromEntries([...lines].map(([, label, count]) => [label, Number(count)]));
 }
 
 /** The streams of the clients at `address`. */
