@@ -10,11 +10,15 @@ const SUMS = ['packets captured', 'connections seen', 'requests captured'];
 /** Indented, but counted in other lines already. */
 const ASIDE = /^of these, /;
 
+/** The first line of an account; intercept's own count of packets, further down, is indented. */
+const FIRST = /^(?:\S+ info )?packets captured /gm;
+
 /** Reads the last account of tcpcopy in what it printed, be it from the log or from the end. */
 export function readAccount(text: string): Map<string, Section> {
   const sections = new Map<string, Section>();
   let parts = new Map<string, number>();
-  for (const line of text.slice(text.lastIndexOf('packets captured')).split('\n')) {
+  const start = [...text.matchAll(FIRST)].at(-1)?.index ?? 0;
+  for (const line of text.slice(start).split('\n')) {
     // In the log, the time and the level stand in front.
     const found = /^(?:\S+ info )?( *)(\S.*?) {2,}(\d+)$/.exec(line);
     if (found === null) continue;
