@@ -114,7 +114,9 @@ function handleNewAck(s: SessionState, now: Instant, ack: Seq): void {
   s.queue.acknowledge(ack);
   s.queue.advance(s.sndNxt);
   s.retries = 0;
-  s.sacked?.advance(ack);
+  // An idle copy shall not keep 1.4 KB for a loss of long ago.
+  if (ack === s.sndMax) s.sacked = null;
+  else s.sacked?.advance(ack);
   if (s.congestion.onAck(acked, ack, s.mss, s.sackPermitted)) s.retransmitDue = true;
   s.rtxAt = s.sndUna === s.sndMax ? NEVER : addTime(now, s.rtt.rto);
   if (s.sndUna === s.sndMax) s.allAckedAt = now;

@@ -14,6 +14,7 @@ import { ANSWER, PlainTarget } from './plain-target.ts';
 
 /** Payload octets of each request. */
 const REQUEST = 100;
+const HALF = REQUEST / 2;
 const ISS = 1000;
 const IRS = 5000;
 const FIRST_ADDRESS = 0x0a_20_00_00;
@@ -101,6 +102,19 @@ export class ManyCopies {
     }
   }
 
+  /** Connections that have asked `requests` times ask once more, in two segments, of which the target gets the first the second time only. */
+  askWithLoss(first: number, count: number, requests: number): void {
+    this.#target.loses = true;
+    for (let from = first; from < first + count; from += BATCH) {
+      const to = Math.min(from + BATCH, first + count);
+      this.#each(from, to, 'A', requests, HALF);
+      this.#each(from, to, 'PA', requests + HALF / REQUEST, HALF, requests);
+      this.advance(millis(300)); // It is time for a timeout, if nothing else has made it come again.
+      this.#each(from, to, 'A', requests + 1, 0);
+    }
+    this.#target.loses = false;
+  }
+
   /** Connections `first` and on begin, ask once and end, `rate` of them a second. */
   churn(first: number, count: number, rate: number): void {
     for (let from = first; from < first + count; from += BATCH) {
@@ -131,15 +145,22 @@ export class ManyCopies {
     this.#now = until;
   }
 
-  /** A segment of each of the connections, after `k` requests, is captured. */
-  #each(from: number, to: number, flags: string, k: number, length: number): void {
+  /** A segment of each of the connections, after `k` requests and `answers`, is captured. */
+  #each(
+    from: number,
+    to: number,
+    flags: string,
+    k: number,
+    length: number,
+    answers: number = k,
+  ): void {
     const { memory } = this.#packet;
     const template = this.#template(flags, length);
     memory.bytes.set(template);
     this.#packet.length = this.#packet.wireLength = template.length;
     if (flags !== 'S') {
       memory.view.setInt32(TCP_AT + TCP.seq, ISS + 1 + k * REQUEST);
-      memory.view.setInt32(TCP_AT + TCP.ack, IRS + 1 + k * ANSWER);
+      memory.view.setInt32(TCP_AT + TCP.ack, IRS + 1 + answers * ANSWER);
     }
     for (let i = from; i < to; i++) {
       memory.view.setInt32(SOURCE_AT, FIRST_ADDRESS + i);
@@ -171,7 +192,8 @@ export class ManyCopies {
   }
 
   #template(flags: string, length: number): Uint8Array {
-    const known = this.#templates.get(flags);
+    const name = `${flags}${length}`;
+    const known = this.#templates.get(name);
     if (known !== undefined) return known;
     const stamps: OptionsRecord = { timestamps: [77_000, flags === 'S' ? 0 : 88_000] };
     const made = buildPacket({
@@ -190,7 +212,7 @@ export class ManyCopies {
         flags === 'S' ? { mss: 1460, sackPermitted: true, ...stamps, windowScale: 7 } : stamps,
       payload: payloadOf(length, 0),
     });
-    this.#templates.set(flags, made);
+    this.#templates.set(name, made);
     return made;
   }
 }

@@ -1,7 +1,7 @@
 import { Memory } from '../base/memory.ts';
 import { MESSAGE_LENGTH } from '../control/response-message.ts';
 import { HEADER_ROOM, type PacketSink } from '../ports/packet-sink.ts';
-import { ACK, FIN, PSH, SYN, TCP } from '../wire/tcp.ts';
+import { ACK, FIN, PSH, SYN, TCP, TCP_HEADER_LENGTH } from '../wire/tcp.ts';
 import { buildPacket, type OptionsRecord } from './packet.ts';
 
 /** Payload octets of each answer. */
@@ -11,6 +11,9 @@ const TCP_AT = 20;
 const TOTAL_LENGTH_AT = 2;
 const SOURCE_AT = 12;
 const TARGET_AT = 16;
+/** Of the edges of the only SACK block, behind timestamps. */
+const SACK_AT = TCP_AT + TCP_HEADER_LENGTH + 12 + 4;
+const STAMPS: OptionsRecord = { timestamps: [88_000, 77_000] };
 
 /**
  * A target that keeps no connections: it accepts every SYN, answers what carries payload with `ANSWER` octets and a FIN with
@@ -25,8 +28,28 @@ export class PlainTarget implements PacketSink {
   /** Segments with payload that have come. */
   requests = 0;
 
-  readonly #accept: Uint8Array = header('SA', true);
-  readonly #answer: Uint8Array = header('PA', false);
+  /** Whether the first segment of a request in two is lost when it comes first. */
+  #loses = false;
+  /** Who has sent such a segment, and not yet again. */
+  readonly #lost = new Set<number>();
+
+  readonly #accept: Uint8Array = header('SA', {
+    mss: 1460,
+    sackPermitted: true,
+    ...STAMPS,
+    windowScale: 7,
+  });
+  readonly #answer: Uint8Array = header('PA', STAMPS);
+  readonly #hole: Uint8Array = header('A', { ...STAMPS, sack: [[0, 0]] });
+
+  /**
+   * While it does, of every request that comes in two segments the first is lost once: the second is acknowledged selectively, and
+   * the answer is given when the first has come again.
+   */
+  set loses(loses: boolean) {
+    this.#loses = loses;
+    this.#lost.clear();
+  }
 
   /** `room`: answers that may wait. */
   constructor(room: number) {
@@ -39,13 +62,32 @@ export class PlainTarget implements PacketSink {
 
   commit(_headerLength: number, _payload: Memory | null, _offset: number, length: number): void {
     const flags = this.memory.bytes[TCP_AT + TCP.flags] as number;
-    if (length > 0) this.requests++;
-    if ((flags & SYN) !== 0) this.#reply(this.#accept, SYN | ACK, IRS, 1, 0);
+    if (this.#loses && length > 0) this.#handleHalf(length);
+    else if ((flags & SYN) !== 0) this.#reply(this.#accept, SYN | ACK, IRS, 1, 0);
     else if ((flags & FIN) !== 0) this.#reply(this.#answer, FIN | ACK, undefined, length + 1, 0);
-    else if (length > 0) this.#reply(this.#answer, PSH | ACK, undefined, length, ANSWER);
+    else if (length > 0) this.#complete(length);
   }
 
   flush(): void {}
+
+  #complete(taken: number): void {
+    this.requests++;
+    this.#reply(this.#answer, PSH | ACK, undefined, taken, ANSWER);
+  }
+
+  /** One of the two segments of a request: the first, the second while the first is missing, the first again. */
+  #handleHalf(length: number): void {
+    const from = this.memory.view.getInt32(SOURCE_AT);
+    const isSecond = (this.memory.bytes[TCP_AT + TCP.flags] as number) & PSH;
+    if (isSecond !== 0) {
+      this.#reply(this.#hole, ACK, undefined, -length, 0);
+      const seq = this.memory.view.getInt32(TCP_AT + TCP.seq);
+      const block = (this.waiting - 1) * MESSAGE_LENGTH + SACK_AT;
+      this.answers.view.setInt32(block, seq);
+      this.answers.view.setInt32(block + 4, seq + length);
+    } else if (this.#lost.delete(from)) this.#complete(2 * length);
+    else this.#lost.add(from);
+  }
 
   /** A segment of `length` octets for whoever sent the one in hand, of which it acknowledges `taken`. */
   #reply(
@@ -73,8 +115,7 @@ export class PlainTarget implements PacketSink {
 }
 
 /** A header with options as Linux sends them; what differs from copy to copy is written over. */
-function header(flags: string, isFirst: boolean): Uint8Array {
-  const stamps: OptionsRecord = { timestamps: [88_000, 77_000] };
+function header(flags: string, options: OptionsRecord): Uint8Array {
   return buildPacket({
     from: { address: '10.9.0.1', port: 8080 },
     to: { address: '10.0.0.0', port: 0 },
@@ -87,7 +128,7 @@ function header(flags: string, isFirst: boolean): Uint8Array {
     trafficClass: 0,
     ipId: 1,
     dontFragment: true,
-    options: isFirst ? { mss: 1460, sackPermitted: true, ...stamps, windowScale: 7 } : stamps,
+    options,
     payload: new Uint8Array(0),
   });
 }

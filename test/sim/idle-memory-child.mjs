@@ -7,6 +7,7 @@ const [copies, waste] = process.argv.slice(2).map(Number);
 const REQUESTS = 2;
 const NEW_A_SECOND = 1000;
 const NEW = 10_000;
+const LOSSY = 10_000;
 
 const weigh = async () => {
   globalThis.gc();
@@ -23,6 +24,14 @@ const wasted = Array.from({ length: waste > 0 ? copies : 0 }, () => new Array(wa
 const after = await weigh();
 const each = (what) => (after[what] - before[what]) / copies;
 
+many.askWithLoss(0, LOSSY, REQUESTS);
+const afterLoss = await weigh();
+const held = (weight) => weight.heapUsed + weight.external;
+const loss = {
+  retransmitted: many.replayer.context.counters.retransmitted,
+  octets: (held(afterLoss) - held(after)) / LOSSY,
+};
+
 many.advance(1e6); // What was under way is over.
 const [sentBefore, wakeUpsBefore] = [many.sent, many.wakeUps];
 many.advance(600e6);
@@ -32,7 +41,7 @@ many.churn(copies, NEW, NEW_A_SECOND);
 const beside = {
   begun: NEW,
   completed: many.completed,
-  requests: many.requests - copies * REQUESTS,
+  requests: many.requests - copies * REQUESTS - LOSSY,
   ended: many.ended,
 };
 console.log(
@@ -43,6 +52,7 @@ console.log(
     requests: many.requests,
     idle,
     beside,
+    loss,
     wasted: wasted.length,
   }),
 );
