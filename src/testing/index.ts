@@ -24,9 +24,15 @@ export {
   type Packet,
   readPacket,
 } from './packet.ts';
-export { randomWorld, type WorldKind } from './random-world.ts';
+export { isCalm, randomWorld, type WorldKind } from './random-world.ts';
 export { type Point, POINTS, Recording } from './recording.ts';
-export { type Disturbance, type Pair, Simulation, type World } from './simulation.ts';
+export {
+  type Disturbance,
+  type Pair,
+  Simulation,
+  type SimulationOptions,
+  type World,
+} from './simulation.ts';
 export { SteadyState } from './steady-state.ts';
 export { MANNERS, type Manners, type TargetScript, Violation } from './target/script.ts';
 export { SimTarget } from './target/sim-target.ts';

@@ -34,6 +34,9 @@ class Heard {
   readonly tsvals: Set<number> = new Set();
 }
 
+/** A segment sent again more often means that nobody backs off; up to 25 % of them are lost, and time-outs reach minutes. */
+const MAX_REPEATS = 60;
+
 const has = (p: Packet, flag: string): boolean => p.flags.includes(flag);
 
 /**
@@ -45,6 +48,8 @@ export class Judge {
   readonly #heard = new Map<number, Heard>();
   /** By port, the last TSval that was sent on the present connection. */
   readonly #tsvals = new Map<number, number>();
+  /** By port and sequence number, how often a segment with payload, SYN or FIN was sent that begins there. */
+  readonly #repeats = new Map<number, Map<number, number>>();
   readonly #mtu: number;
 
   /** `mtu`: what is known of the way to the target. */
@@ -88,7 +93,12 @@ export class Judge {
     const stream = this.#stream(p.from, p.seq);
     if (length > this.#mtu) return `${length} octets where ${this.#mtu} pass`;
     if (stream === undefined) return 'belongs to no connection that was captured';
-    return this.#judgeText(stream, p) || this.#judgeAck(p) || this.#judgeStamps(p);
+    return (
+      this.#judgeText(stream, p) ||
+      this.#judgeAck(p) ||
+      this.#judgeStamps(p) ||
+      this.#judgeRepeats(p)
+    );
   }
 
   #judgeText(stream: Stream, p: Packet): string {
@@ -131,6 +141,15 @@ export class Judge {
     const before = this.#tsvals.get(p.from.port) ?? tsval;
     this.#tsvals.set(p.from.port, tsval);
     return ahead(tsval, before) < 0 ? `has a TSval of ${tsval} after ${before}` : '';
+  }
+
+  #judgeRepeats(p: Packet): string {
+    if (p.payload.length === 0 && !has(p, 'S') && !has(p, 'F')) return '';
+    const repeats = this.#repeats.get(p.from.port) ?? new Map<number, number>();
+    this.#repeats.set(p.from.port, repeats);
+    const times = repeats.get(p.seq) ?? 0;
+    repeats.set(p.seq, times + 1);
+    return times < MAX_REPEATS ? '' : `is sent for the ${times + 1}th time`;
   }
 
   /** What is wrong with the end of a copy; `received` octets of the stream, and its FIN if `hasEnded`, are at the target. */

@@ -16,7 +16,7 @@ export interface Exchange {
   readonly pipelined: boolean;
   /** Octets that the online server says unasked, after the response. The target never does. */
   readonly pushed?: number;
-  /** The last octet of the request is urgent. */
+  /** Some octets at the end of the request are urgent. */
   readonly isUrgent?: boolean;
   /** Probes with which the client asks, while it thinks, whether the server is still there. */
   readonly keepAlives?: number;
@@ -24,8 +24,11 @@ export interface Exchange {
   readonly closesWindow?: boolean;
 }
 
-/** `halfClose`: a FIN right behind the last request, before its response. `abort`: a reset there. */
-export type ClientEnd = 'fin' | 'reset' | 'none' | 'halfClose' | 'abort';
+/**
+ * `halfClose`: a FIN right behind the last request, before its response. `lastWord`: on its last segment. `abort`: a reset
+ * there. `fin` and `reset` come after the response.
+ */
+export type ClientEnd = 'fin' | 'reset' | 'none' | 'halfClose' | 'lastWord' | 'abort';
 
 /** A connection between a client and the online server. */
 export interface OnlineScript {
@@ -106,16 +109,17 @@ export class OnlineClient {
       at = addTime(at, rtt);
       this.#receive(at, greeting);
     }
-    const endsEarly = end === 'halfClose' || end === 'abort';
     let owed = 0;
     for (const [i, exchange] of exchanges.entries()) {
-      at = this.#request(at, exchange);
+      const isLast = i === exchanges.length - 1;
+      at = this.#request(at, exchange, isLast && end === 'lastWord');
       owed += exchange.response;
-      if (endsEarly && i === exchanges.length - 1) {
-        this.#emit(at, end === 'abort' ? 'RA' : 'FA', 0);
-        if (end === 'abort') return this.#settled(at);
-        this.#seq++;
+      if (isLast && end === 'abort') {
+        this.#emit(at, 'RA', 0);
+        return this.#settled(at);
       }
+      if (isLast && end === 'halfClose') this.#emit(at, 'FA', 0);
+      if (isLast && (end === 'halfClose' || end === 'lastWord')) this.#seq++;
       if (exchange.pipelined) continue;
       at = addTime(this.#settled(at), (rtt + exchange.serverTime) as Duration);
       this.#receive(at, owed);
@@ -125,11 +129,11 @@ export class OnlineClient {
     }
     at = addTime(this.#settled(at), rtt);
     if (end === 'reset' || end === 'abort') this.#emit(at, 'RA', 0);
-    else if (end === 'fin' || exchanges.length === 0) this.#emit(at, 'FA', 0);
+    else if (end === 'fin' || (end !== 'none' && exchanges.length === 0)) this.#emit(at, 'FA', 0);
     return this.#settled(at);
   }
 
-  #request(start: Instant, { request, isUrgent = false }: Exchange): Instant {
+  #request(start: Instant, { request, isUrgent = false }: Exchange, closes: boolean): Instant {
     const { piece } = this.script;
     const first = this.#seq;
     let at = start;
@@ -137,8 +141,8 @@ export class OnlineClient {
       const n = Math.min(left, piece);
       const seq = this.#seq;
       left -= n;
-      const flags = left === 0 ? 'PA' : 'A';
-      this.#emit(at, isUrgent && left === 0 ? 'UPA' : flags, n);
+      const flags = `${isUrgent ? 'U' : ''}${closes ? 'F' : ''}PA`;
+      this.#emit(at, left === 0 ? flags : 'A', n);
       this.#seq += n;
       if (this.#random.chance(this.#faults.again))
         this.#retransmit(at, Math.max(first, seq - 300), seq + n);
@@ -220,7 +224,7 @@ export class OnlineClient {
       seq,
       ack: flags === 'S' ? 0 : this.#ack >>> 0,
       window: this.#window,
-      urgentPointer: flags.includes('U') ? length : 0,
+      urgentPointer: flags.includes('U') ? this.#random.int(1, length + 1) : 0,
       ttl: 60,
       trafficClass: 0,
       ipId: 1,

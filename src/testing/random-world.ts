@@ -1,7 +1,7 @@
 import { Random } from '../base/random.ts';
 import { type Duration, micros, millis, seconds } from '../base/time.ts';
 import { type CaptureFaults, FAITHFUL } from './capture-point.ts';
-import type { LinkFaults } from './link.ts';
+import { type LinkFaults, PERFECT } from './link.ts';
 import type { ClientFaults, Exchange, OnlineScript } from './online-client.ts';
 import type { Disturbance, Pair, World } from './simulation.ts';
 import { MANNERS, type TargetScript } from './target/script.ts';
@@ -19,6 +19,17 @@ const pick = <T>(random: Random, choices: readonly T[]): T =>
 /** Sizes as they are met: mostly small, now and then large. */
 const someSize = (random: Random, large: number): number =>
   random.chance(0.1) ? random.int(1, large) : random.int(1, 2000);
+
+/** Whether nothing is lost, damaged, delayed or said twice on the way to the target and back. */
+export function isCalm({ toTarget, fromTarget, pairs }: World): boolean {
+  const isPerfect = ({ loss, reorder, duplicate, corrupt, rate }: LinkFaults): boolean =>
+    loss + reorder + duplicate + corrupt + rate === 0;
+  const isPrompt = ({ ignoredSyns, readPause }: TargetScript): boolean =>
+    ignoredSyns === 0 && readPause === 0;
+  const isWide = fromTarget.mtu === 0;
+  const arePrompt = pairs.every(({ target }) => isPrompt(target));
+  return isPerfect(toTarget) && isPerfect(fromTarget) && isWide && arePrompt;
+}
 
 /** A random world, the same for the same seed and kind. */
 export function randomWorld(seed: number, { isKind }: WorldKind): World {
@@ -41,20 +52,34 @@ export function randomWorld(seed: number, { isKind }: WorldKind): World {
     pairs: randomPairs(random, kind),
     client,
     capture,
+    ...randomLinks(random, loss, mtu, isKind),
+    mtu,
+    disturbances: isKind ? [] : randomDisturbances(random),
+    harness: { session: { holdRequests, ...limits }, seed },
+  };
+}
+
+function randomLinks(
+  random: Random,
+  loss: number,
+  mtu: number,
+  isKind: boolean,
+): Pick<World, 'toTarget' | 'fromTarget'> {
+  const toTarget = randomLink(random, loss, isKind);
+  const fromTarget = randomLink(random, loss, isKind);
+  if (random.chance(0.1)) {
+    const { delay } = toTarget;
+    return { toTarget: { ...PERFECT, delay }, fromTarget: { ...PERFECT, delay } };
+  }
+  return {
     toTarget: {
-      ...randomLink(random, loss, isKind),
+      ...toTarget,
       corrupt: pick(random, [0, 0.02]),
       // Mostly what is known of the way is true. Where it is not, routers fragment.
       mtu: random.chance(0.1) ? 576 : mtu,
     },
     // Headers that intercept captures were not corrupted: it would be for its kernel to say so.
-    fromTarget: {
-      ...randomLink(random, loss, isKind),
-      mtu: pick(random, [0, 0, 1500, 1000, 576]),
-    },
-    mtu,
-    disturbances: isKind ? [] : randomDisturbances(random),
-    harness: { session: { holdRequests, ...limits }, seed },
+    fromTarget: { ...fromTarget, mtu: pick(random, [0, 0, 1500, 1000, 576]) },
   };
 }
 
@@ -155,8 +180,8 @@ function randomPair(random: Random, index: number, { isKind, inTurn }: PairKind)
     greeting,
     exchanges,
     end: isKind
-      ? pick(random, ['fin', 'fin', 'halfClose'] as const)
-      : pick(random, ['fin', 'fin', 'reset', 'none', 'halfClose', 'abort'] as const),
+      ? pick(random, ['fin', 'fin', 'halfClose', 'lastWord'] as const)
+      : pick(random, ['fin', 'fin', 'reset', 'none', 'halfClose', 'lastWord', 'abort'] as const),
     startAt: micros(random.int(0, 20_000)),
   };
   const takesTurns = inTurn && !pipelines && !pushes && factor >= 1;
@@ -171,7 +196,7 @@ function randomExchange(random: Random, pipelines: boolean, pushes: boolean): Ex
     think: pick(random, [NONE, millis(3), millis(200)]),
     pipelined: pipelines && random.chance(0.5),
     pushed: pushes && random.chance(0.3) ? random.int(1, 200) : 0,
-    isUrgent: random.chance(0.02),
+    isUrgent: random.chance(0.05),
     keepAlives: random.chance(0.05) ? random.int(1, 4) : 0,
     closesWindow: random.chance(0.05),
   };

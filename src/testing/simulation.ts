@@ -8,7 +8,7 @@ import { Harness, type HarnessOptions, transfer } from './harness.ts';
 import { Judge } from './judge.ts';
 import { Link, type LinkFaults } from './link.ts';
 import { type ClientFaults, OnlineClient, type OnlineScript } from './online-client.ts';
-import { type Endpoint, type Packet, readPacket } from './packet.ts';
+import { buildPacket, type Endpoint, type Packet, readPacket } from './packet.ts';
 import type { Recording } from './recording.ts';
 import type { TargetScript } from './target/script.ts';
 import { SimTarget } from './target/sim-target.ts';
@@ -44,36 +44,47 @@ export interface World {
   readonly harness: HarnessOptions;
 }
 
+export interface SimulationOptions {
+  /** Keeps the packets, for a look at a world that failed. */
+  readonly recording?: Recording;
+  /** Changes what a copy sends, to see that it is noticed. */
+  readonly tamper?: (packet: Packet) => Packet;
+}
+
 /** Clients, a capture, the replayer, two links and a target, in virtual time. */
 export class Simulation {
   readonly harness: Harness;
   readonly target: SimTarget;
   readonly clients: readonly OnlineClient[];
-  readonly #world: World;
+  readonly toTarget: Link;
+  readonly fromTarget: Link;
+  readonly world: World;
   readonly #recording: Recording | undefined;
   readonly #events = new EventQueue();
   readonly #judge: Judge;
   #hasStopped = false;
 
-  /** What `recording` is given is for a look at a world that failed: it costs a third of the time. */
-  constructor(world: World, recording?: Recording) {
-    this.#world = world;
+  constructor(world: World, { recording, tamper }: SimulationOptions = {}) {
+    this.world = world;
     this.#recording = recording;
     const random = new Random(world.seed);
     const events = this.#events;
     const onlines = world.pairs.map(({ online }) => online);
     this.#judge = new Judge(onlines, world.mtu);
     const harness = new Harness(harnessOptions(world), (packet, octets) => {
-      this.#recording?.add('to target', harness.now, octets);
-      this.#require(this.#judge.judge(packet, octets.length));
-      toTarget.send(harness.now, octets);
+      const sent = tamper === undefined ? octets : buildPacket(tamper(packet));
+      this.#recording?.add('to target', harness.now, sent);
+      this.#require(
+        this.#judge.judge(tamper === undefined ? packet : readPacket(sent), sent.length),
+      );
+      this.toTarget.send(harness.now, sent);
     });
     this.harness = harness;
     this.replayer.onEnded = (copy) => this.#handleEnd(copy);
-    const toTarget = new Link(events, random, world.toTarget, (octets) =>
+    this.toTarget = new Link(events, random, world.toTarget, (octets) =>
       this.target.handle(harness.now, octets),
     );
-    const fromTarget = new Link(
+    this.fromTarget = new Link(
       events,
       random,
       world.fromTarget,
@@ -82,7 +93,7 @@ export class Simulation {
     );
     const scripts = world.pairs.map(({ target }) => target);
     this.target = new SimTarget(scripts, TARGET, events, random, (octets) =>
-      fromTarget.send(harness.now, octets),
+      this.fromTarget.send(harness.now, octets),
     );
     const capture = new CapturePoint(events, random, world.capture, harness.now, (batch) =>
       this.#capture(batch),
@@ -129,7 +140,7 @@ export class Simulation {
       const after = ends.get(ends0.port) ?? now;
       ends.set(ends0.port, client.start(addTime(after, startAt)));
     }
-    for (const { at, kind } of this.#world.disturbances) {
+    for (const { at, kind } of this.world.disturbances) {
       this.#events.at(addTime(now, at), () => this.#disturb(kind));
     }
   }
@@ -152,7 +163,7 @@ export class Simulation {
         this.#recording?.add('captured', harness.now, octets, wireLength);
         harness.note(packet ? 'captured' : 'captured a packet that is spoiled', packet);
         if (packet) this.#judge.noteCaptured(packet);
-        harness.receivedAt = this.#world.capture.stamps ? seenAt : 0;
+        harness.receivedAt = this.world.capture.stamps ? seenAt : 0;
         harness.capture(octets, checksum, wireLength);
       }
     });
@@ -174,7 +185,7 @@ export class Simulation {
 
   #handleEnd(copy: Copy): void {
     const client = this.#clientOf(copy);
-    const script = this.#world.pairs[client]?.online;
+    const script = this.world.pairs[client]?.online;
     if (script === undefined) return;
     const { target } = this;
     const complaint = this.#judge.judgeEnd(
@@ -189,7 +200,7 @@ export class Simulation {
   /** The client that a copy is of: among those of its port, the one in whose stream it begins; −1 when there is none. */
   #clientOf(copy: Copy): number {
     const distance = ({ online }: Pair): number => (copy.capturedIss + 1 - online.isn) >>> 0;
-    const { pairs } = this.#world;
+    const { pairs } = this.world;
     const [nearest] = pairs
       .filter(({ online }) => online.client.port === copy.clientPort)
       .sort((a, b) => distance(a) - distance(b));

@@ -15,7 +15,7 @@ const DIRECTORY = process.env.SIM_PCAP_DIR ?? join(tmpdir(), 'tcpcopy-sim');
 export function failure(seed: number, kind: WorldKind, what: string): Error {
   const recording = new Recording();
   try {
-    new Simulation(randomWorld(seed, kind), recording).run();
+    new Simulation(randomWorld(seed, kind), { recording }).run();
   } catch {
     // As it did before.
   }

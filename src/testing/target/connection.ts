@@ -12,6 +12,8 @@ export interface TargetHost {
   readonly random: Random;
   readonly send: (octets: Uint8Array) => void;
   now: Instant;
+  /** Timeouts after which something was sent again. */
+  timeouts: number;
 }
 
 /** One connection at the target: fields only; what happens to them is in the files beside this one, cut by role. */

@@ -50,6 +50,7 @@ export function arm(c: TargetConnection): void {
       c.isGone = true;
       return;
     }
+    c.host.timeouts++;
     if (!c.isEstablished) transmit(c, 'SA', c.iss, 0);
     c.sndNxt = c.isEstablished ? c.sndUna : c.sndNxt;
     pump(c);

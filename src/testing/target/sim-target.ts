@@ -32,7 +32,7 @@ export class SimTarget {
     send: (octets: Uint8Array) => void,
   ) {
     this.#scripts = scripts;
-    this.#host = { self, events, random, send, now: 0 as Instant };
+    this.#host = { self, events, random, send, now: 0 as Instant, timeouts: 0 };
   }
 
   /** Octets of a client's stream that have come in order, on all of its connections; clients count as the scripts do. */
@@ -43,6 +43,11 @@ export class SimTarget {
   /** Whether the client's FIN has come, and all before it. */
   hasEnded(client: number): boolean {
     return this.#ended.has(this.#scripts[client] as TargetScript);
+  }
+
+  /** How often something of ours had to be sent again because nobody acknowledged it. */
+  get timeouts(): number {
+    return this.#host.timeouts;
   }
 
   /** Octets of a packet have arrived. One that was corrupted on the way is ignored. */
