@@ -87,6 +87,7 @@ describe('Interceptor', () => {
     expect(bench.poll()).toEqual([[2, [2]]]);
     bench.tell(2, addOf(40_000, 2));
     expect(bench.core.routes.size).toBe(0);
+    expect(bench.warnings).toEqual([]);
   });
 
   it('row 102: never gives an old session to a new peer with a re-used number', () => {

@@ -25,8 +25,11 @@ describe('intercept -D a-b', () => {
     const bench = new Bench({ redirect });
     bench.connect(1, addOf(40_000));
     bench.captureOctets(buildPacket({ dst: [172, 17, 0, 1] }), 0, 19);
-    bench.captureOctets(buildPacket({ family: 6 }));
-    expect(bench.poll()).toEqual([]);
+    // The address stands where the destination of IPv4 would be.
+    const src = [0xfd, 0, 0, 0, 0, 0, 0, 0, 172, 17, 0, 1, 0, 0, 0, 2];
+    bench.captureOctets(buildPacket({ family: 6, src }));
+    bench.passTo(31);
+    expect(bench.warnings).toEqual([expect.stringContaining('[fd00::ac11:1:0:2]:8080')]);
   });
 });
 
@@ -145,7 +148,7 @@ describe('intercept --single', () => {
     expect(bench.warnings[0]).toContain('-c protects it');
     bench.hangUp(1, 6);
     bench.capture({ seq: 1 }, 6);
-    bench.capture({ seq: 2, destinationPort: 40_001 }, 6);
+    bench.capture({ seq: 2, destinationPort: 40_256 }, 6);
     expect(bench.poll(6)).toEqual([[2, [1, 2]]]);
   });
 

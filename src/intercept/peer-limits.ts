@@ -62,9 +62,9 @@ export class PeerLimits {
     if (account.connections === 0) this.#accounts.delete(account.address);
   }
 
-  /** Control connections open. */
-  get connections(): number {
-    return this.#connections;
+  /** Addresses with a connection; nothing is kept of others. */
+  get addresses(): number {
+    return this.#accounts.size;
   }
 
   #refusal(account: PeerAccount | undefined): Refusal | undefined {
