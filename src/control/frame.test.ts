@@ -12,6 +12,7 @@ import {
   MAX_FRAME_LENGTH,
   type ResponseHandler,
 } from './frame.ts';
+import { OutBuffer } from './out-buffer.ts';
 import { MESSAGE_LENGTH } from './response-message.ts';
 
 class Recorder implements ResponseHandler {
@@ -97,6 +98,11 @@ describe('FrameDecoder', () => {
     expect(got.messages).toEqual([]);
     expect(got.decoder.error).toBe(FrameError.uncombined);
     expect(FRAME_ERROR_TEXT[got.decoder.error]).toContain('--disable-combined');
+  });
+
+  it('takes the marks of the extended protocol for counts, where it was not told of them', () => {
+    expect(decode([[0x54, 0x43]]).decoder.error).toBe(FrameError.badCount);
+    expect(decode([[0x54, 0x45]]).decoder.error).toBe(FrameError.badCount);
   });
 
   it('does not blame the build when frames came before', () => {
@@ -242,6 +248,18 @@ describe('FrameEncoder', () => {
     expect(encoder.length).toBe(0);
     expect(encoder.add(view)).toBe(AddResult.ok);
     expect(encoder.memory.view.getUint16(0)).toBe(1);
+  });
+
+  it('begins another frame behind octets that are not its own', () => {
+    const out = new OutBuffer(4096, 64);
+    const encoder = new FrameEncoder(2, { out });
+    encoder.add(viewOf(buildPacket()));
+    out.reserve(2);
+    out.memory.view.setUint16(out.take(2), 0);
+    encoder.add(viewOf(buildPacket()));
+    const { view } = out.memory;
+    expect([0, 66, 68].map((at) => view.getUint16(at))).toEqual([1, 0, 1]);
+    expect(out.length).toBe(2 * 66 + 2);
   });
 
   it('refuses IPv6, which version 6 cannot carry', () => {

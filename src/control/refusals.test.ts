@@ -86,6 +86,13 @@ describe('intercept refuses', () => {
     expect(far.end.length).toBe(0);
   });
 
+  it('nobody for an offer in a version message that is not of version 6', () => {
+    const far = new InterceptSide();
+    feed(far.end, octets(`${OFFER.slice(0, 12)}0007${OFFER.slice(16)}${ADD}`));
+    expect(far.heard).toEqual(['version 7', 'add 10.1.2.3:40000 192.168.0.2:8080']);
+    expect(far.end.length).toBe(0);
+  });
+
   it('nobody for an offer of version 0, which is none', () => {
     const far = new InterceptSide();
     feed(far.end, octets(`${OFFER.slice(0, -4)}0000${SWITCH}${ADD}`));
@@ -167,7 +174,7 @@ const TO_TCPCOPY: [string, string, Fault, RegExp][] = [
   ['a mark before the hello', MARK, Fault.badSwitch, /before it was agreed/],
   ['a version that was not offered', hello(2, 0), Fault.badHello, /version 2 /],
   ['version 0', hello(0, 0), Fault.badHello, /version 0 /],
-  ['TCxx', `54430000${zeros(40)}`, Fault.badHello, /look for what alters/],
+  ['TCxx', `54430000${hello(1, 0).slice(9)}`, Fault.badHello, /look for what alters/],
   ['a second hello', hello(1, 0) + hello(1, 0).slice(0, 4), Fault.badHello, /twice/],
   ['a hello that requires a key', hello(1, 3), Fault.keyRequired, /key file/],
   ['a frame from the wrong side', hello(1, 0) + MARK + head(0, 3), Fault.outOfTurn, /REGISTER/],
