@@ -311,16 +311,32 @@ describe('a port used again', () => {
     expect(d.replayer.ledger.connections).toBe(2);
   });
 
-  dialogue('data after the end of a copy begins another, unless all of it was seen', (d) => {
+  dialogue('a request after the end of a copy begins another, the rest of one does not', (d) => {
     establish(d);
     d.client('PA', { seq: 1001, ack: 5001, data: 10 });
     d.expect('PA');
     d.target('R', { seq: 9001 });
     expect(d.client('PA', { seq: 1001, ack: 5001, data: 10 })).toBe(Verdict.afterEnd);
     expect(d.client('FA', { seq: 1011, ack: 5001 })).toBe(Verdict.afterEnd);
-    expect(d.client('PA', { seq: 1011, ack: 5001, data: 10 })).toBe(Verdict.data);
-    d.expect('S', { seq: 1010 });
+    expect(d.client('PA', { seq: 1011, ack: 5001, data: 10 })).toBe(Verdict.lostData);
+    d.expectNothing();
+    expect(d.client('PA', { seq: 1021, ack: 5301, data: 10 })).toBe(Verdict.data);
+    d.expect('S', { seq: 1020 });
     expect(d.replayer.ledger.joined).toBe(1);
+  });
+
+  dialogue('nor does the rest of a request whose beginning was held when the copy ended', (d) => {
+    establish(d);
+    d.client('PA', { seq: 1001, ack: 5001, data: 10 });
+    d.expect('PA');
+    d.target('A', { seq: 9001, ack: 1011, window: 0 });
+    d.client('PA', { seq: 1011, ack: 5301, data: 10 });
+    d.client('PA', { seq: 1031, ack: 5301, data: 10 });
+    d.advance(seconds(11)); // A hole that nothing fills.
+    expect(d.client('PA', { seq: 1041, ack: 5301, data: 10 })).toBe(Verdict.lostData);
+    d.takeSent();
+    expect(d.client('PA', { seq: 1051, ack: 5601, data: 10 })).toBe(Verdict.data);
+    d.expect('S', { seq: 1050 });
   });
 });
 
@@ -342,7 +358,7 @@ describe('limits and strangers', () => {
     d.client('PA', { seq: 1001, ack: 5001, data: 100 });
     d.expect('PA', { seq: 1001, data: 100 });
     d.target('RA', { seq: 9001, ack: 1101 });
-    const line = { seq: 1051, ack: 5001, data: 100, checksum: ChecksumState.unknown };
+    const line = { seq: 1051, ack: 5301, data: 100, checksum: ChecksumState.unknown };
     expect(d.client('PA', { ...line, corrupt: 60 })).toBe(Verdict.badChecksum);
     d.expectNothing();
     expect(d.client('PA', line)).toBe(Verdict.data);

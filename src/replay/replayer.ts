@@ -188,7 +188,7 @@ export class Replayer {
     } else if (copy?.hasEnded) {
       if (!isNews(copy, p)) return Verdict.afterEnd;
       if (!isIntact(p, checksum)) return Verdict.badChecksum;
-      if (!this.#goesOn(copy)) return Verdict.lostData;
+      if (!this.#goesOn(copy, p)) return Verdict.lostData;
       if (seqAfter(copy.queue.end, p.seq)) {
         skipOctets(p, seqDiff(copy.queue.end, p.seq));
         checksum = ChecksumState.valid; // As was just found: it covers what is skipped too.
@@ -280,10 +280,13 @@ export class Replayer {
   }
 
   /** Whether what a client sends after its copy has ended is worth a copy of its own. */
-  #goesOn(copy: Copy): boolean {
+  #goesOn(copy: Copy, p: PacketView): boolean {
     // Refused a moment ago, refused again; and where a limit was met, the rest of a request would only meet it again.
     const isHopeless = copy.outcome === Outcome.refused || isOverfull(copy.outcome);
-    return this.#admission.mayJoin && !isHopeless;
+    // The rest of a request that the copy was given in part would mean nothing on another connection.
+    const isFirst = copy.queue.end === seqAdd(copy.capturedIss, 1);
+    const isRequest = isFirst || !copy.pacedAckKnown || seqAfter(p.ack, copy.pacedAck);
+    return this.#admission.mayJoin && !isHopeless && isRequest;
   }
 
   #replace(now: Instant, copy: Copy): void {

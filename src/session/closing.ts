@@ -22,11 +22,21 @@ export function endSession(s: SessionState, now: Instant, outcome: Outcome, rese
   // Nothing was sent before the SYN, and a target that has not answered it may still be about to.
   s.rstDue = reset && s.sndMax !== s.iss;
   s.enter('end');
+  noteLastSeen(s);
   dropOutput(s);
   s.lifeAt = addTime(
     now,
     outcome === Outcome.refused ? REFUSED_PAUSE : s.context.config.lingerTime,
   );
+}
+
+/** What the client had seen when it sent the last piece: what it sends after having seen more begins a request. */
+function noteLastSeen(s: SessionState): void {
+  const { store } = s.context;
+  const { tail } = s.queue;
+  if (tail === NONE || (store.flags(tail) & ACK) === 0) return;
+  s.pacedAck = store.ack(tail);
+  s.pacedAckKnown = true;
 }
 
 function dropOutput(s: SessionState): void {
