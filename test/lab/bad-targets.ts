@@ -110,7 +110,7 @@ export interface Ending {
 /** What an account says of its connections: the line itself, and the indented ones behind it. */
 function readConnections(text: string): Record<string, number> {
   const section = /^connections seen.*\n(?: {2}.*\n)*/m.exec(text)?.[0] ?? '';
-  const lines = section.matchAll(/^ *(\S.*?) {2,}(\d+)$/gm);
+  const lines = section.matchAll(/^ *(\S.*?) +(\d+)$/gm);
   return Object.fromEntries([...lines].map(([, label, count]) => [label, Number(count)]));
 }
 
