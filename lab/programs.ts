@@ -84,8 +84,8 @@ export interface CopyOptions {
   readonly x?: string;
   /** The `-c` list; without it the clients keep their addresses. */
   readonly c?: string;
-  /** intercept's `-F`; TCP from port 80 by default. */
-  readonly filter?: string;
+  /** intercept's `-F`; TCP from port 80 by default, null to leave it out. */
+  readonly filter?: string | null;
   readonly tcpcopy?: readonly string[];
   readonly intercept?: readonly string[];
 }
@@ -105,6 +105,7 @@ export function tcpcopyArgs(lab: Lab, options: CopyOptions = {}): string[] {
 }
 
 export function interceptArgs(options: CopyOptions = {}): string[] {
-  const filter = options.filter ?? 'tcp and src port 80';
-  return ['-i', 'eth0', '-F', filter, ...(options.intercept ?? [])];
+  const { filter = 'tcp and src port 80' } = options;
+  const named = filter === null ? [] : ['-F', filter];
+  return ['-i', 'eth0', ...named, ...(options.intercept ?? [])];
 }

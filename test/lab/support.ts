@@ -25,6 +25,8 @@ export interface Outcome {
 export interface CopyLoadOptions extends CopyOptions {
   /** Milliseconds of silence at the target that end the wait for requests that do not come. */
   readonly quiet?: number;
+  /** Where the clients connect to; port 80 of the online server over IPv4 by default. */
+  readonly to?: { readonly host?: string; readonly port?: number };
   /** Called before the programs are stopped. */
   readonly beforeStop?: (copying: Copying) => Promise<void>;
 }
@@ -38,7 +40,7 @@ export async function copyLoad(
   const online = await startHttpServer(lab, 'online');
   const target = await startHttpServer(lab, 'target');
   const { tcpcopy, intercept } = await startCopying(lab, options);
-  const result = await startLoad(lab, parts).result;
+  const result = await startLoad(lab, parts, options.to).result;
   await drained(target, result.answered, options.quiet);
   await options.beforeStop?.({ tcpcopy, intercept });
   const ends = [await tcpcopy.stop(), await intercept.stop()];
