@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Child, type ChildOptions, type CommandResult, type RunOptions, run } from './child.ts';
+import { labProgram } from './paths.ts';
 
-/** The hosts of the lab; README.md has the drawing. Those with a 2 exist only when asked for. */
+/** The hosts of the lab; README.md has the drawing. Those with a 2, and `delay`, exist only when asked for. */
 export type HostName = 'client' | ServerName | SecondHost;
-type ServerName = 'online' | 'target' | 'assistant';
+type ServerName = 'online' | 'target' | 'assistant' | 'delay';
 export type SecondHost = 'online2' | 'target2' | 'assistant2';
 
 /** Last part of the address of each server: 10.66.0.N and fd00:66::N. */
@@ -14,6 +15,7 @@ const SERVER_NUMBER: Readonly<Record<Exclude<HostName, 'client'>, number>> = {
   target2: 4,
   online2: 5,
   assistant2: 6,
+  delay: 9,
 };
 
 /** The clients' network, and the network that `-c` addresses are taken from. Both lead to a route
@@ -51,6 +53,11 @@ export interface LabOptions {
    * those to port 80, so many in a thousand are not. Their own way is not touched. Absent: no such device.
    */
   readonly captureLoss?: number;
+  /**
+   * Milliseconds that every packet to and from the target takes longer. Between the target and the switch there is then a host
+   * `delay` (see delay-forwarder.ts); the target has IPv4 only. Needs `offloads: false`, since packets pass as they are.
+   */
+  readonly delayToTarget?: number;
   /** The HTTP servers remember every octet of every connection, see `StreamServer`. */
   readonly keepStreams?: boolean;
 }
@@ -63,14 +70,17 @@ export class Lab implements AsyncDisposable {
   /** A folder for configuration and log files, in the sandbox's own memory. */
   readonly folder: string;
   readonly hosts: readonly HostName[];
+  /** What makes the delay, where there is one; it says at its end how many packets it lost. */
+  delayForwarder: Child | undefined;
   readonly #children: Child[] = [];
 
   constructor(options: LabOptions) {
     this.id = `tc${process.pid.toString(36)}${(nextLab++).toString(36)}`;
     this.options = options;
     this.folder = mkdtempSync('/run/tcpcopy-lab-');
-    const more = new Set(options.more);
+    const more = new Set<HostName>(options.more);
     if (options.secondTarget === true) more.add('target2');
+    if (options.delayToTarget !== undefined) more.add('delay');
     this.hosts = ['client', 'online', 'target', 'assistant', ...more];
   }
 
@@ -183,6 +193,7 @@ async function raise(lab: Lab): Promise<void> {
     await lab.exec('switch', 'sh', ['-c', ports.map(offloadsOff).join('\n')]);
   }
   await arrangeLoss(lab);
+  if (lab.options.delayToTarget !== undefined) await arrangeDelay(lab, lab.options.delayToTarget);
   if (lab.options.captureLoss !== undefined) await arrangeCapture(lab, lab.options.captureLoss);
 }
 
@@ -282,6 +293,35 @@ function lossRule(device: string, perMille: number): string {
   const chain = `type filter hook ingress device "${device}" priority 0;`;
   const rule = `meta l4proto tcp numgen random mod 1000 < ${perMille} drop`;
   return `table netdev loss-${device} { chain in { ${chain} ${rule}; }; }`;
+}
+
+/** Takes the target's cable out of the switch and puts it into the host `delay`, which passes on what comes on either side. */
+async function arrangeDelay(lab: Lab, milliseconds: number): Promise<void> {
+  const target = lab.ip4('target');
+  const own = '10.68.0.1';
+  const delay = lab.namespace('delay');
+  await batch([`link set p-target nomaster netns ${delay} name eth1`], lab.namespace('switch'));
+  await lab.exec('delay', 'sh', ['-c', hostSettings('delay', false).replaceAll('eth0', 'eth1')]);
+  await batch(
+    [`addr add ${own}/32 dev eth1`, 'link set eth1 up', `route add ${target}/32 dev eth1`],
+    delay,
+  );
+  await batch(
+    [
+      'addr flush dev eth0',
+      `addr add ${target}/32 dev eth0`,
+      `route add ${own}/32 dev eth0 scope link`,
+      `route add default via ${own}`,
+    ],
+    lab.namespace('target'),
+  );
+  for (const host of ['online', 'assistant'] as const) {
+    await batch([`route add ${target}/32 via ${lab.ip4('delay')}`], lab.namespace(host));
+  }
+  const args = [labProgram('delay-forwarder'), String(milliseconds), 'eth0', 'eth1'];
+  const child = lab.spawn('delay', 'delay forwarder', process.execPath, args);
+  await child.waitFor(/forwarding/);
+  lab.delayForwarder = child;
 }
 
 /**
