@@ -7,7 +7,6 @@ import { startHttpServer } from '../../lab/http.ts';
 import { startStopwatch, type Stopwatch } from '../../lab/laps.ts';
 import { startCopying } from '../../lab/programs.ts';
 import { createLab, type Lab } from '../../lab/topology.ts';
-import { copyLoad, expectIdentical } from './support.ts';
 
 const DELAYED = { delayToTarget: 50, offloads: false };
 const MB = 1 << 20;
@@ -81,12 +80,4 @@ test('a copied upload of 5 MB and response of 10 MB take as long as those of cur
   expect(lab.delayForwarder?.stdout).toMatch(/ lost 0$/m);
   expectNotSlower(await laps(uploads, lab, 'sent', 2 * ROUNDS));
   expectNotSlower(await laps(downloads, lab, 'acknowledged', 2 * ROUNDS));
-});
-
-test('requests that follow each other faster online than the target is near', async () => {
-  await using lab = await createLab(DELAYED);
-  const part = { name: 'k', kind: 'keep-alive', rate: 100, requests: 160, connections: 8 } as const;
-  const outcome = await copyLoad(lab, [{ ...part, response: 100_000 }]);
-  expectIdentical(outcome, part.requests);
-  expect(outcome.said).not.toMatch(/not answered in time/);
 });
