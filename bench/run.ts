@@ -69,6 +69,40 @@ interface Row {
   readonly p99: number;
   readonly tcpcopy: Cost;
   readonly intercept: Cost;
+  readonly responses: Responses;
+}
+
+/** What intercept did with the responses, warm-up included. */
+interface Responses {
+  /** Microseconds of intercept's CPU for each response that it sent on. */
+  readonly cost: number;
+  /** Frames, each of one write, and responses in each. */
+  readonly frames: number;
+  readonly perFrame: number;
+  /** Microseconds from the kernel that captured a response to the copy: of half of them, and of 99 in 100. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const numberAfter = (text: string, label: RegExp): number =>
+  Number(new RegExp(`${label.source}\\D*?(\\d+)`).exec(text)?.[1] ?? Number.NaN);
+
+function responsesOf(
+  tcpcopy: string,
+  intercept: string,
+  requests: number,
+  microseconds: number,
+): Responses {
+  const sent = numberAfter(intercept, /sent to tcpcopy:/);
+  const frames = numberAfter(intercept, /writes in which they were sent:/);
+  const tenths = (n: number): number => Math.round(n * 10) / 10;
+  return {
+    cost: tenths((microseconds * requests) / sent),
+    frames,
+    perFrame: tenths(sent / frames),
+    p50: numberAfter(tcpcopy, /from its kernel to us +p50/),
+    p99: numberAfter(tcpcopy, /from its kernel to us +p50 \d+, p99/),
+  };
 }
 
 function cost(before: Usage, program: Program, requests: number): Cost {
@@ -112,6 +146,12 @@ async function measure(load: Load): Promise<Row> {
     p50: result.p50,
     p99: result.p99,
     ...costs,
+    responses: responsesOf(
+      tcpcopy.text(),
+      intercept.text(),
+      warmUp.requests + result.answered,
+      costs.intercept.total,
+    ),
   };
 }
 
@@ -124,8 +164,12 @@ const COLUMNS = [
   'pace/s',
   'tcpcopy µs',
   'intercept µs',
+  'µs/resp.',
+  'frames',
+  'resp./fr.',
+  'delay p50/p99',
 ];
-const WIDTHS = [38, 8, 8, 6, 6, 7, 22, 22];
+const WIDTHS = [38, 8, 8, 6, 6, 7, 22, 22, 9, 8, 10, 14];
 
 function line(cells: readonly string[]): string {
   return cells.map((cell, i) => (i === 0 ? cell.padEnd(38) : cell.padStart(WIDTHS[i]!))).join('');
@@ -134,11 +178,14 @@ function line(cells: readonly string[]): string {
 function cells(row: Row): string[] {
   const words = (c: Cost): string => `${c.total} (${c.user} + ${c.system})`;
   const { online, target, lost, duplicated, pace } = row;
+  const { cost: each, frames, perFrame, p50, p99 } = row.responses;
   return [
     row.load,
     ...[online, target, lost, duplicated, pace].map(String),
     words(row.tcpcopy),
     words(row.intercept),
+    ...[each, frames, perFrame].map(String),
+    `${p50}/${p99}`,
   ];
 }
 
@@ -151,6 +198,9 @@ print(
   `${seconds} s each, after ${WARM_UP} s whose requests count and whose CPU does not. CPU in µs`,
 );
 print(`per request, total (user + system); load average before: ${facts.loadBefore}`);
+print(
+  'of intercept also per response; delay: µs from the kernel that captured a response to the copy',
+);
 print('');
 print(line(COLUMNS));
 const rows: Row[] = [];

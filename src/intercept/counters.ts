@@ -11,6 +11,8 @@ export interface InterceptCounters {
   readonly unusable: Readonly<Float64Array>;
   /** Handed to the control connection of its route. */
   readonly forwarded: number;
+  /** Writes in which these were handed over. */
+  readonly writes: number;
   /** Not handed over because its peer does not read fast enough. */
   readonly slowPeer: number;
   /** The peer went away before it could be handed over. */
@@ -40,6 +42,7 @@ export function describeCounters(c: InterceptCounters): string[] {
   const say = (n: number, text: string): void => {
     if (n > 0) lines.push(`${text}: ${n}`);
   };
+  say(c.writes, 'writes in which they were sent');
   say(c.slowPeer, 'dropped, tcpcopy reads too slowly');
   say(c.peerGone, 'dropped, tcpcopy disconnected');
   say(c.unroutable, 'dropped, IPv6 cannot be routed with protocol version 6');
@@ -87,6 +90,7 @@ export class Tally {
   received = 0;
   readonly unusable: Float64Array = new Float64Array(Object.keys(PacketError).length);
   forwarded = 0;
+  writes = 0;
   slowPeer = 0;
   peerGone = 0;
   unroutable = 0;
@@ -97,6 +101,7 @@ export class Tally {
       received: this.received,
       unusable: this.unusable.slice(),
       forwarded: this.forwarded,
+      writes: this.writes,
       slowPeer: this.slowPeer,
       peerGone: this.peerGone,
       unroutable: this.unroutable,

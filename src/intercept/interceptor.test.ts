@@ -43,6 +43,7 @@ describe('Interceptor', () => {
     expect(describeCounters(bench.core.counters())).toEqual([
       'responses captured: 2',
       'sent to tcpcopy: 1',
+      'writes in which they were sent: 1',
       'not usable, shorter than its headers claim: 1',
     ]);
   });

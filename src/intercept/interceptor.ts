@@ -192,6 +192,7 @@ export class Interceptor implements PeerHost {
       const taken = sink.sendFrames(peer.connection, memory, 0, length);
       if (taken) {
         tally.forwarded += packets;
+        if (packets > 0) tally.writes++;
         peer.sent += packets;
         peer.isSlow = false;
       } else {
