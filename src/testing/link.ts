@@ -84,7 +84,7 @@ export class Link {
     const { duplicate, corrupt, mtu } = this.#faults;
     if (mtu > 0 && octets.length > mtu && !mayFragment(octets)) {
       counters.tooLong++;
-      this.#tooLong(octets, mtu);
+      this.#events.at(addTime(now, this.#faults.delay), () => this.#tooLong(octets, mtu));
       return;
     }
     let packet = octets;

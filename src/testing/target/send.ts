@@ -14,7 +14,7 @@ export function pump(c: TargetConnection): void {
   for (;;) {
     const offset = ahead(c.sndNxt, c.iss) - 1;
     const room = c.peerWindow - ahead(c.sndNxt, c.sndUna);
-    const most = c.mss - (c.tsRecent === undefined ? 0 : 12);
+    const most = c.mss - optionOctets(c);
     const length = Math.min(c.written - offset, most, room);
     const fin = c.finWritten && offset + Math.max(length, 0) === c.written;
     if (length <= 0 && !(fin && offset === c.written)) break;
@@ -24,6 +24,15 @@ export function pump(c: TargetConnection): void {
     if (ahead(c.sndNxt, c.sndMax) > 0) c.sndMax = c.sndNxt;
     arm(c);
   }
+}
+
+const sackBlocks = (c: TargetConnection): (readonly [number, number])[] =>
+  c.sacks ? c.blocks().slice(0, c.tsRecent === undefined ? 4 : 3) : [];
+
+/** Of every segment but the SYN: they are taken from its payload (RFC 9293 §3.7.1). */
+function optionOctets(c: TargetConnection): number {
+  const blocks = sackBlocks(c).length;
+  return (c.tsRecent === undefined ? 0 : 12) + (blocks === 0 ? 0 : 4 + 8 * blocks);
 }
 
 export function acknowledge(c: TargetConnection): void {
@@ -82,9 +91,8 @@ export function transmit(c: TargetConnection, flags: string, seq: number, length
   const options: OptionsRecord = isSyn ? { ...c.script.options, mss: c.script.mss } : {};
   if (c.tsRecent === undefined) delete options.timestamps;
   else options.timestamps = [Math.floor(c.host.now / 1000) >>> 0, c.tsRecent];
-  if (c.sacks && c.early.size > 0) {
-    options.sack = c.blocks().slice(0, c.tsRecent === undefined ? 4 : 3);
-  }
+  const sack = sackBlocks(c);
+  if (sack.length > 0) options.sack = sack;
   if (isSyn && !c.sacks) delete options.sackPermitted;
   if (flags.includes('A')) c.ackPending = false;
   emit(c.host, { to: c.script.client, flags, seq, ack: c.rcvNxt, window, options }, length);
