@@ -40,9 +40,10 @@ export function handleClientSegment(
   if (s.queue.head === NONE) s.progressAt = now;
   // What the client saw since its last piece cannot answer that one, if less than a round trip lies between.
   s.isCrossing = !isFirst && elapsed(s.lastPieceAt, p.seenAt) < s.clientRtt * CROSSING_PART;
-  s.lastPieceAt = p.seenAt;
   const before = s.queue.end;
   const verdict = store(s, now, p, checksum);
+  // What comes again, or asks whether the server is there, is not what the next piece follows.
+  if (verdict === Verdict.data || verdict === Verdict.fin) s.lastPieceAt = p.seenAt;
   watchGap(s, now);
   if (
     verdict === Verdict.data &&

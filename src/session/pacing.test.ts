@@ -172,6 +172,46 @@ describe('pacing', () => {
   });
 
   dialogue(
+    'a longer answer, of which a segment ends where the one online did, is waited for',
+    (d) => {
+      establish(d);
+      d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+      d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+      d.expect('PA', { seq: 1001 });
+      d.target('A', { seq: 9001, ack: 1101, data: 300 });
+      d.expectNothing();
+      d.target('PA', { seq: 9301, ack: 1101, data: 60 });
+      d.expect('PA', { seq: 1101, ack: 9361, data: 50 });
+    },
+  );
+
+  dialogue('as much as online, but not pushed: a moment more, not the time of a lost end', (d) => {
+    establish(d);
+    d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.expect('PA', { seq: 1001 });
+    d.target('A', { seq: 9001, ack: 1101, data: 300 });
+    d.expectNothing();
+    d.advance(millis(10));
+    d.expect('PA', { seq: 1101, data: 50 });
+  });
+
+  dialogue('a repetition does not make the next request one that crosses an answer', (d) => {
+    establish(d, { rtt: millis(80) });
+    d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+    d.expect('PA', { seq: 1001 });
+    d.target('A', { seq: 9001, ack: 1101 });
+    d.advance(millis(80));
+    // A keep-alive, and in the same instant the next request: the client had its answer before.
+    d.client('A', { seq: 1100, ack: 5301, data: 1 });
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.silence(seconds(20));
+    d.target('PA', { seq: 9001, ack: 1101, data: 300 });
+    d.advance(millis(80));
+    expect(d.takeSent().some((p) => p.payload.length === 50)).toBe(true);
+  });
+
+  dialogue(
     'row 68: with -W nothing is held',
     (d) => {
       outstanding(d, 20);

@@ -19,9 +19,10 @@ import type { SessionState } from './state.ts';
  * the online server's answers. It is held until the target has answered as much:
  *
  *   - n octets have come from the target since the corresponding point, the last of them at the end of what the target wrote
- *     (PSH), or exactly n: the response is complete;
+ *     (PSH): the response is complete;
  *   - or something has come, less or more than online, and the target has then been silent for a while: a longer one where
- *     it did not push what came last, since then there is more, and was perhaps lost. Where the answers so far were as long
+ *     it did not push what came last, since then there is more, and was perhaps lost; but not where exactly n have come, which
+ *     may be all, or by chance the end of a segment in the middle of a longer answer. Where the answers so far were as long
  *     as online, what was missing may come later still: exactly as many octets are taken for the rest of that answer, not for
  *     the next one, or every request from here on would leave before the answer that it waits for;
  *   - or nothing has come since the last piece left, which the target has acknowledged, and its patience is over. Perhaps the
@@ -64,20 +65,20 @@ export function startPacing(s: SessionState, now: Instant): void {
 
 const isLan = (s: SessionState): boolean => s.clientRtt <= LAN_RTT;
 
-function silence(s: SessionState): Duration {
+function silence(s: SessionState, isExact: boolean): Duration {
   const halvings = Math.min(s.shortResponses, MAX_HALVINGS);
   const shortest = MIN_SILENCE / 2 ** halvings;
   // Between two windows of a long response the target is silent for a round trip, also after what it has pushed.
   const windows = 2 * s.rtt.shortest;
   const wait = Math.max(shortest, windows, isLan(s) ? 0 : s.clientRtt * 1.5);
-  return (s.lastDataPushed ? wait : Math.max(wait, MAX_PATIENCE)) as Duration;
+  return (s.lastDataPushed || isExact ? wait : Math.max(wait, MAX_PATIENCE)) as Duration;
 }
 
 /** Whether the target has answered `advance` octets, as much as the client had seen. */
 function isAnswered(s: SessionState, advance: number): boolean {
   const progress = seqDiff(s.rcvNxt, s.pacedRcv);
   const all = advance + Math.max(s.missing, 0);
-  return progress === advance || progress === all || (progress > all && s.lastDataPushed);
+  return s.lastDataPushed && (progress === advance || progress >= all);
 }
 
 /** A silent target is waited for until then, once everything sent has arrived there; not as long where it is not certain that it owes an answer. */
@@ -115,7 +116,7 @@ export function mayRelease(s: SessionState, ack: Seq, isCrossing: boolean, now: 
   const isSilent = s.rcvNxt === s.rcvAtSend;
   // A hole in what came is certain to be filled: the answer is not over.
   if (!answered && (s.ranges !== null || (isSilent && s.flight > 0))) return false;
-  const wait = answered ? (isLan(s) ? 0 : s.clientRtt) : silence(s);
+  const wait = answered ? (isLan(s) ? 0 : s.clientRtt) : silence(s, isExact);
   let at = addTime(s.lastDataAt, wait as Duration);
   if (isSilent && isExact) at = Math.max(at, addTime(s.releasedAt, CROSSING_PAUSE)) as Instant;
   else if (isSilent) at = endOfPatience(s, isCrossing || s.missing < 0);
@@ -151,7 +152,7 @@ export function noteReleased(s: SessionState, ack: Seq, now: Instant): void {
       const isSilent = s.rcvNxt === s.rcvAtSend && !hasTargetClosed(s.phase);
       if (isSilent && config.holdRequests) counters.releasedUnanswered++;
       s.pacedRcv = s.rcvNxt;
-      s.shortResponses++;
+      s.shortResponses = progress === advance ? 0 : s.shortResponses + 1;
     }
     s.pacedAck = ack;
   }
