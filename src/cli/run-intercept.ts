@@ -53,7 +53,13 @@ async function startIntercept(config: InterceptConfig, log: Log): Promise<Runnin
     source,
     clock: systemClock,
     openTimer,
-    onWanted: (sources, payload) => listenFor(sources, payload, config, source, log),
+    onWanted: (sources, payload) => {
+      listenFor(sources, payload, config, source, log);
+      if (!interceptor.targets.isCoarse || config.filter !== undefined) return;
+      log.warn(
+        'More targets are named than are told apart: further ones are captured by their port',
+      );
+    },
   });
   const listener = await openListener(config, interception, log);
   interception.start();
