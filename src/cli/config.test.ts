@@ -177,7 +177,7 @@ describe('readInterceptConfig', () => {
     });
   });
 
-  it('needs no -F, but no empty one either', () => {
+  it('row 107: needs no -F, but no empty one either', () => {
     expect(intercept('-i', 'eth1').filter).toBeUndefined();
     expect(() => intercept('-F', ' ')).toThrow('Cannot use -F "": it is empty');
   });

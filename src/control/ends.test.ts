@@ -167,3 +167,11 @@ describe('with an original intercept, which says nothing', () => {
     expect(near.end.register(...V4)).toBe(TellResult.closed);
   });
 });
+
+it('row 23: an original tcpcopy is sent nothing before its first response', () => {
+  const far = new InterceptSide();
+  feed(far.end, Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0));
+  feed(far.end, Uint8Array.of(10, 1, 2, 3, 0x9c, 0x40, 0, 1, 192, 168, 0, 2, 0x1f, 0x90));
+  expect(far.heard).toEqual(['version 6', `add ${V4_TEXT}`]);
+  expect(far.end.length).toBe(0);
+});

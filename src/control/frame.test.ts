@@ -57,7 +57,7 @@ const viewOf = (packet: Uint8Array): PacketView => {
 };
 
 describe('FrameDecoder', () => {
-  it('reads every split of two frames into two pieces alike', () => {
+  it('row 37: reads every split of two frames into two pieces alike', () => {
     const messages = [message(1), message(2), message(3)];
     const octets = [...frame(messages[0]!, messages[1]!), ...frame(messages[2]!)];
     for (let cut = 0; cut <= octets.length; cut++) {
@@ -80,20 +80,20 @@ describe('FrameDecoder', () => {
     }
   });
 
-  it('passes over a count of 0', () => {
+  it('row 38: passes over a count of 0', () => {
     const got = decode([[0, 0, 0, 0, ...frame(message(1)), 0, 0]]);
     expect(got.messages).toEqual([message(1)]);
     expect(got.decoder).toMatchObject({ frames: 4, messages: 1, error: FrameError.none });
   });
 
-  it('takes a frame of 16 and refuses one of 17, with all that follows', () => {
+  it('row 39: takes a frame of 16 and refuses one of 17, with all that follows', () => {
     const sixteen = Array.from({ length: 16 }, (_, i) => message(i));
     const got = decode([frame(...sixteen), [0, 17, ...message(1)], frame(message(2))]);
     expect(got.messages).toEqual(sixteen);
     expect(got.decoder.error).toBe(FrameError.badCount);
   });
 
-  it('names an intercept that was built with --disable-combined', () => {
+  it('row 45: names an intercept that was built with --disable-combined', () => {
     const got = decode([message(1).with(1, 0)]);
     expect(got.messages).toEqual([]);
     expect(got.decoder.error).toBe(FrameError.uncombined);
@@ -182,7 +182,7 @@ describe('FrameEncoder in payload mode', () => {
     }
   });
 
-  it('leaves out what is longer, or was not captured', () => {
+  it('row 41: leaves out what is longer, or was not captured', () => {
     const packet = buildPacket({ payload: Array.from({ length: 129 }, () => 7) });
     expect(new Set(sent(packet, packet.length))).toEqual(new Set([0]));
     const short = buildPacket({ payload: [7, 7, 7] });

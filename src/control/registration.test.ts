@@ -93,7 +93,7 @@ describe('RegistrationDecoder', () => {
     expect(decoder.partial).toBe(0);
   });
 
-  it('reads every split of two messages into three pieces alike', () => {
+  it('row 24: reads every split of two messages into three pieces alike', () => {
     const octets = [...VERSION, ...ADD];
     for (let a = 0; a <= octets.length; a++) {
       for (let b = a; b <= octets.length; b++) {

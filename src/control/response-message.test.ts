@@ -45,7 +45,7 @@ function read(message: Uint8Array): { view: PacketView; options: TcpOptions } {
 }
 
 describe('writeResponse', () => {
-  it('copies an ordinary response unchanged: 1448 octets of payload, 12 of options', () => {
+  it('row 36: copies an ordinary response unchanged: 1448 octets of payload, 12 of options', () => {
     const packet = buildPacket({ options: timestampOption(5, 6), payload: payloadOf(1448) });
     const [message] = messagesFor(packet);
     const expected = [...packet.slice(0, 52), ...new Uint8Array(12)];
@@ -60,22 +60,25 @@ describe('writeResponse', () => {
     expect(read(message).view.payloadLength).toBe(3);
   });
 
-  it.each([4, 20, 40])('leaves out %i octets of IP options and mends length and checksum', (n) => {
-    const ipOptions = Array.from({ length: n }, () => 1);
-    const message = messageFor({
-      ipOptions,
-      options: timestampOption(5, 6),
-      payload: payloadOf(9),
-    });
-    expect(message[0]).toBe(0x45);
-    expect(slowSum(message.slice(0, 20))).toBe(0xffff);
-    const { view, options } = read(message);
-    expect(view.packetLength).toBe(20 + 32 + 9);
-    expect(view.payloadLength).toBe(9);
-    expect(options).toMatchObject({ hasTimestamps: true, tsval: 5, tsecr: 6 });
-  });
+  it.each([4, 20, 40])(
+    'row 44: leaves out %i octets of IP options and mends length and checksum',
+    (n) => {
+      const ipOptions = Array.from({ length: n }, () => 1);
+      const message = messageFor({
+        ipOptions,
+        options: timestampOption(5, 6),
+        payload: payloadOf(9),
+      });
+      expect(message[0]).toBe(0x45);
+      expect(slowSum(message.slice(0, 20))).toBe(0xffff);
+      const { view, options } = read(message);
+      expect(view.packetLength).toBe(20 + 32 + 9);
+      expect(view.payloadLength).toBe(9);
+      expect(options).toMatchObject({ hasTimestamps: true, tsval: 5, tsecr: 6 });
+    },
+  );
 
-  it('keeps timestamps and the latest SACK block of options that do not fit', () => {
+  it('row 43: keeps timestamps and the latest SACK block of options that do not fit', () => {
     const blocks = [[100, 200] as const, [300, 400] as const, [500, 600] as const];
     const message = messageFor({
       flags: 0x10,

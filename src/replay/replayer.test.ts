@@ -17,6 +17,22 @@ const addresses = (...texts: string[]) => ({
 
 const from = (ip: string, port = 40_000) => ({ from: { address: ip, port } });
 
+dialogue(
+  'row 21: a session is registered with the address and port that its SYN comes from',
+  (d) => {
+    d.client('S', { seq: 1, ...from('10.1.2.3') });
+    const syn = d.expect('S', { seq: 1, from: { address: '10.5.0.9', port: 40_000 } });
+    const [route] = d.routes;
+    expect(`${String(route?.source)}:${route?.sourcePort}`).toBe(
+      `${syn.from.address}:${syn.from.port}`,
+    );
+    expect(`${String(route?.target)}:${route?.targetPort}`).toBe(
+      `${syn.to.address}:${syn.to.port}`,
+    );
+  },
+  { replayer: addresses('10.5.0.9') },
+);
+
 describe('sampling (-r)', () => {
   for (const [ip, port, wanted] of [
     ['10.1.2.3', 40_000, 31],

@@ -366,28 +366,27 @@ describe('a connection that is lost', () => {
     expect(world.connections[0]).toHaveLength(2);
   });
 
-  test.each([
-    { title: 'row 30: but not with -L', kind: 'original', lonely: true },
-    { title: 'nor between two of ours', kind: 'ours', lonely: false },
-  ] as const)(
-    '$title: it is waited for, and back within three seconds',
-    async ({ kind, lonely }) => {
-      const world = new World([kind], { lonely });
-      await world.open();
-      world.kinds[0] = 'down';
-      for (const connection of world.alive()) connection.die();
-      expect(world.register(session(1))).toBe(NoRoute.now);
-      await world.pass(seconds(200));
-      expect(world.strandings).toBe(0);
-      expect(world.said(/^warn Still no connection/)).toBe(3);
-      world.kinds[0] = kind;
-      const { renewals } = world;
-      await world.pass(seconds(3));
-      expect(world.alive()).toHaveLength(2);
-      expect(world.renewals).toBeGreaterThan(renewals);
-      expect(world.register(session(1))).toBeGreaterThanOrEqual(0);
-    },
-  );
+  async function comesBack(kind: Kind, lonely: boolean): Promise<void> {
+    const world = new World([kind], { lonely });
+    await world.open();
+    world.kinds[0] = 'down';
+    for (const connection of world.alive()) connection.die();
+    expect(world.register(session(1))).toBe(NoRoute.now);
+    await world.pass(seconds(200));
+    expect(world.strandings).toBe(0);
+    expect(world.said(/^warn Still no connection/)).toBe(3);
+    world.kinds[0] = kind;
+    const { renewals } = world;
+    await world.pass(seconds(3));
+    expect(world.alive()).toHaveLength(2);
+    expect(world.renewals).toBeGreaterThan(renewals);
+    expect(world.register(session(1))).toBeGreaterThanOrEqual(0);
+  }
+
+  test('row 30: with -L it is waited for, and back within three seconds', () =>
+    comesBack('original', true));
+
+  test('between two of ours it always is', () => comesBack('ours', false));
 
   test('attempts become rarer, and not so rare that a return goes unnoticed', async () => {
     const world = new World(['ours'], { connections: 1 });
