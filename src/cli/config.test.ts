@@ -41,6 +41,7 @@ describe('readTcpcopyConfig', () => {
       mtu: 1500,
       mss: 1460,
       holdRequests: true,
+      simulateLatency: true,
       onlyNewConnections: false,
       sessionTimeout: seconds(600),
       keepaliveTimeout: seconds(720),
@@ -63,6 +64,11 @@ describe('readTcpcopyConfig', () => {
       logLevel: 'info',
       warnings: [],
     });
+  });
+
+  it('--no-latency switches off what is on without it', () => {
+    const config = tcpcopy('-x 80-10.0.0.2:80 -s 10.0.0.9 --no-latency');
+    expect([config.simulateLatency, config.holdRequests]).toEqual([false, true]);
   });
 
   it('the command of the documentation works as it stands', () => {

@@ -96,6 +96,8 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly limits: Limits;
   /** Hold a request until the response before it is complete; off by `-W`. */
   readonly holdRequests: boolean;
+  /** Let the client's round trip and think time pass; off by `--no-latency`. */
+  readonly simulateLatency: boolean;
   /** Leave connections alone whose SYN was not captured; `-O`. */
   readonly onlyNewConnections: boolean;
   /** Names; empty for all. */

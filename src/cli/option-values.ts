@@ -93,10 +93,12 @@ export function parseArguments(program: ProgramSpec, argv: readonly string[]): P
     .allowExcessArguments(true)
     .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
   const names = new Map<string, string>();
+  const negated = new Set<string>();
   for (const spec of program.options) {
     const option = new Option(optionSyntax(spec).trim());
     if (spec.value.kind !== 'flag') option.argParser(append);
     names.set(option.attributeName(), spec.name);
+    if (option.negate) negated.add(option.attributeName());
     command.addOption(option);
   }
   try {
@@ -106,6 +108,8 @@ export function parseArguments(program: ProgramSpec, argv: readonly string[]): P
   }
   const given = new Map<string, readonly string[]>();
   for (const [attribute, value] of Object.entries(command.opts<Record<string, unknown>>())) {
+    // "--no-x" is there as an "x" that is true until the option is given.
+    if (negated.has(attribute) && value === true) continue;
     given.set(names.get(attribute) as string, Array.isArray(value) ? (value as string[]) : ['']);
   }
   if (given.has('help')) return { kind: 'help' };

@@ -160,6 +160,12 @@ const SESSION_OPTIONS: readonly OptionSpec[] = [
     doc: 'do not hold a request back until the target has answered the one before it',
   },
   {
+    name: 'no-latency',
+    value: { kind: 'flag' },
+    group: SESSIONS,
+    doc: "simulate neither the clients' round trips nor the time they think: requests leave as soon as the answer before is complete, acknowledgements at once",
+  },
+  {
     letter: 't',
     name: 'session-timeout',
     value: { kind: 'integer', argument: 'seconds', min: 1, max: 604800 },

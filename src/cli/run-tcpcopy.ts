@@ -163,6 +163,7 @@ function sessionConfig({ limits, ...config }: TcpcopyConfig): SessionConfig {
   return {
     synthesisedMss: config.mss,
     holdRequests: config.holdRequests,
+    simulateLatency: config.simulateLatency,
     sessionTimeout: config.sessionTimeout,
     keepAliveTimeout: config.keepaliveTimeout,
     handshakeTimeout: limits.handshakeTimeout,

@@ -57,6 +57,7 @@ export function readTcpcopyConfig(
     keepaliveTimeout: readKeepaliveTimeout(values, sessionTimeout),
     limits: readLimits(values, sessionTimeout),
     holdRequests: !values.has('dont-wait'),
+    simulateLatency: !values.has('no-latency'),
     onlyNewConnections: values.has('only-new'),
     interfaces: values.has('interface') ? parseInterfaces(values.text('interface') ?? '') : [],
     ...(filter !== undefined && { filter }),

@@ -283,6 +283,7 @@ describe('a port used again', () => {
     d.advance(millis(3));
     d.takeSent();
     d.target('SA', { seq: 50_000, ack: 777_001, mss: 1460 });
+    d.client('A', { seq: 777_001, ack: 6001 });
     d.expect('A', { seq: 777_001, ack: 50_001 });
   });
 

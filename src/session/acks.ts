@@ -4,6 +4,7 @@ import { RangeSet } from '../tcp/range-set.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, FIN, PSH, RST, SYN } from '../wire/tcp.ts';
 import { handleFinAcked, handleTargetFin, handleTargetReset } from './closing.ts';
+import { acknowledge } from './latency.ts';
 import { noteAnswer } from './pacing.ts';
 import { hasTargetClosed, Phase } from './phase.ts';
 import { lostEdge, noteSack } from './recovery.ts';
@@ -28,7 +29,7 @@ export function handleSynchronized(s: SessionState, now: Instant, p: PacketView)
     s.context.counters.receivedStale++;
     if ((p.flags & RST) !== 0) return;
     // Data that comes again is acknowledged each time: its acknowledgement may have been lost.
-    if (p.payloadLength > 0 || (p.flags & FIN) !== 0) s.ackDue = true;
+    if (p.payloadLength > 0 || (p.flags & FIN) !== 0) acknowledge(s, now, true);
     else challenge(s, now);
     return;
   }
@@ -65,16 +66,11 @@ function isAcceptable(s: SessionState, p: PacketView): boolean {
   if (s.timestamps && options.hasTimestamps && !isReset) {
     if (((options.tsval - s.tsRecent) | 0) < 0) return false;
   }
-  const window = receiveWindow(s);
+  const window = s.rcvWnd;
   const { segmentLength } = p;
   if (segmentLength === 0) return seqInWindow(p.seq, s.rcvNxt, window);
   const last = seqAdd(p.seq, segmentLength - 1);
   return seqInWindow(p.seq, s.rcvNxt, window) || seqInWindow(last, s.rcvNxt, window);
-}
-
-/** RCV.WND: what our segments advertise, scaled as our SYN offered. */
-function receiveWindow(s: SessionState): number {
-  return 0xffff << (s.windowScaling ? s.syn.windowScale : 0);
 }
 
 /** RFC 7323 §4.3: TS.Recent follows segments that begin at or before the last acknowledgement sent. */
@@ -175,7 +171,7 @@ function handleText(s: SessionState, now: Instant, p: PacketView): void {
     counters.receivedOutOfOrder++;
     s.ranges ??= new RangeSet(RANGES);
     s.ranges.add(p.seq, end);
-    s.ackDue = true;
+    acknowledge(s, now, true);
     return;
   }
   const before = s.rcvNxt;
@@ -187,7 +183,7 @@ function handleText(s: SessionState, now: Instant, p: PacketView): void {
     s.rcvNxt = seqAdd(s.rcvNxt, 1);
     handleTargetFin(s, now);
   } else if (fresh === 0) {
-    s.ackDue = true;
+    acknowledge(s, now, true);
   }
 }
 
@@ -201,7 +197,7 @@ function noteFreshData(s: SessionState, now: Instant, p: PacketView, fresh: numb
   s.unacknowledged += fresh;
   const segment = s.syn.mss > 0 ? s.syn.mss : DEFAULT_MSS;
   const overhead = s.timestamps ? 12 : 0;
-  if (s.unacknowledged >= 2 * (segment - overhead) || s.ranges !== null) s.ackDue = true;
+  if (s.unacknowledged >= 2 * (segment - overhead) || s.ranges !== null) acknowledge(s, now);
   else if (s.ackAt === NEVER) s.ackAt = addTime(now, DELAYED_ACK);
   if (s.ranges?.isEmpty) s.ranges = null;
 }

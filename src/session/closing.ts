@@ -4,6 +4,7 @@ import { NONE } from '../tcp/send-queue.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, RST } from '../wire/tcp.ts';
 import { Outcome } from './outcome.ts';
+import { acknowledge } from './latency.ts';
 import { hasTargetClosed, isSendingOpen, Phase } from './phase.ts';
 import { concludeRequest, concludeRequests } from './requests.ts';
 import type { SessionState } from './state.ts';
@@ -45,6 +46,7 @@ function dropOutput(s: SessionState): void {
   s.synDue = s.ackDue = s.handshakeAckDue = s.retransmitDue = s.probeDue = false;
   s.rtxAt = s.ackAt = s.paceAt = s.gapAt = NEVER;
   s.timedAt = NEVER;
+  s.dropLateAcks();
   s.ranges = null;
   s.sacked = null;
 }
@@ -76,7 +78,7 @@ export function handleFinAcked(s: SessionState, now: Instant): void {
 
 /** The target's FIN has come in order. */
 export function handleTargetFin(s: SessionState, now: Instant): void {
-  s.ackDue = true;
+  acknowledge(s, now);
   s.context.counters.receivedFin++;
   s.enter('finReceived');
   if (s.phase === Phase.timeWait) beginTimeWait(s, now);
@@ -167,6 +169,7 @@ function reconnect(s: SessionState, now: Instant): void {
   s.rtxAt = s.ackAt = s.paceAt = s.timedAt = NEVER;
   s.ackDue = s.handshakeAckDue = s.retransmitDue = s.probeDue = false;
   s.finSeen = false;
+  s.dropLateAcks();
   s.ranges = null;
   s.pacedAckKnown = false;
   s.lifeAt = addTime(now, Math.max(s.clientRtt, MIN_RECONNECT_PAUSE) as Duration);

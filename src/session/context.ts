@@ -1,5 +1,6 @@
 import type { SlabPool } from '../base/slab-pool.ts';
 import type { Duration } from '../base/time.ts';
+import type { AckSchedule } from '../tcp/ack-schedule.ts';
 import type { SegmentStore } from '../tcp/segment-store.ts';
 import { TcpOptions } from '../wire/tcp-options.ts';
 import { RequestCounters } from './requests.ts';
@@ -10,6 +11,8 @@ export interface SessionConfig {
   readonly synthesisedMss: number;
   /** Hold a request until the response to the previous one is complete (off with -W). */
   readonly holdRequests: boolean;
+  /** Let the client's round trip and think time pass before its requests, and its round trip before acknowledgements (off with --no-latency). */
+  readonly simulateLatency: boolean;
   /** -t: how long captured data may wait for a silent target. */
   readonly sessionTimeout: Duration;
   /** -k: how long an idle connection is kept. */
@@ -82,6 +85,8 @@ export class SessionContext {
   readonly pool: SlabPool;
   readonly counters: SessionCounters = new SessionCounters();
   readonly requests: RequestCounters = new RequestCounters();
+  /** Not in use: few sessions need one at a time. */
+  readonly spareSchedules: AckSchedule[] = [];
   /** Scratch for the options of the segment in hand. */
   readonly options: TcpOptions = new TcpOptions();
 

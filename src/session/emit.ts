@@ -2,6 +2,7 @@ import type { Memory } from '../base/memory.ts';
 import type { Seq } from '../base/seq.ts';
 import { type Instant, NEVER } from '../base/time.ts';
 import type { PacketSink } from '../ports/packet-sink.ts';
+import { NONE } from '../tcp/send-queue.ts';
 import { finishTcpChecksum, sum16 } from '../wire/checksum.ts';
 import { IPV4_HEADER_LENGTH, writeIpv4Header } from '../wire/ipv4.ts';
 import { IPV6_HEADER_LENGTH, writeIpv6Header } from '../wire/ipv6.ts';
@@ -18,14 +19,39 @@ import { clockOf, synOptionsLength, writeSynOptions } from './handshake.ts';
 import { Phase } from './phase.ts';
 import type { SessionState } from './state.ts';
 
-/**
- * The window that every segment but a SYN advertises, before scaling. A copy has no application that could be slow: it is
- * always ready for as much as the client's own window scale can express.
- */
-const ADVERTISED_WINDOW = 0xffff;
-
 /** Builds one segment and hands it to the sink. `row` is `NONE` for a segment without payload of the client's. */
 export function emit(
+  s: SessionState,
+  now: Instant,
+  sink: PacketSink,
+  flags: number,
+  seq: Seq,
+  row: number,
+  skip: number,
+  length: number,
+): void {
+  build(s, now, sink, flags, seq, row, skip, length);
+  noteSent(s, flags, length);
+}
+
+/** An acknowledgement as it would have left some time ago, when RCV.NXT and TS.Recent were `ack` and `tsRecent`. */
+export function emitLateAck(
+  s: SessionState,
+  now: Instant,
+  sink: PacketSink,
+  ack: Seq,
+  tsRecent: number,
+): void {
+  const { rcvNxt, tsRecent: latest } = s;
+  s.rcvNxt = ack;
+  s.tsRecent = tsRecent;
+  build(s, now, sink, ACK, s.sndNxt, NONE, 0, 0);
+  s.rcvNxt = rcvNxt;
+  s.tsRecent = latest;
+  s.context.counters.sent++;
+}
+
+function build(
   s: SessionState,
   now: Instant,
   sink: PacketSink,
@@ -47,7 +73,7 @@ export function emit(
   writeIpHeader(s, sink, at, headerLength + length);
   const tcpAt = at + ipLength;
   const ack = (flags & ACK) !== 0 ? s.rcvNxt : (0 as Seq);
-  const window = isSyn ? s.syn.window : ADVERTISED_WINDOW;
+  const window = isSyn ? s.syn.window : advertised(s);
   writeTcpHeader(
     memory,
     tcpAt,
@@ -62,8 +88,13 @@ export function emit(
   if (isSyn) writeSynOptions(s, memory, tcpAt + TCP_HEADER_LENGTH, now);
   else if (optionsLength > 0) writeOptions(s, memory, tcpAt + TCP_HEADER_LENGTH, now, blocks);
   emitPayload(s, sink, at, ipLength, headerLength, flags, row, skip, length);
-  noteSent(s, flags, length);
 }
+
+/**
+ * The window field of every segment but a SYN. A copy has no application that could be slow: its window is always wholly open.
+ */
+const advertised = (s: SessionState): number =>
+  s.windowScaling ? s.rcvWnd >>> s.syn.windowScale : s.rcvWnd;
 
 /** SACK blocks for an acknowledgement of ours: as many as there are and fit (RFC 2018 §4). */
 function sackBlocks(s: SessionState): number {
@@ -164,7 +195,9 @@ function noteSent(s: SessionState, flags: number, length: number): void {
   if ((flags & RST) !== 0) counters.sentRst++;
   if ((flags & ACK) !== 0 && s.phase !== Phase.closed) {
     // Data carries no SACK blocks: where there is something to say of holes, a segment of its own says it.
-    if (length > 0 && s.ackDue && s.sackPermitted && s.ranges !== null) return;
+    const isTold = s.lateAcks !== null || (s.ackDue && s.sackPermitted);
+    if (length > 0 && s.ranges !== null && isTold) return;
+    s.dropLateAcks();
     s.ackDue = false;
     s.ackAt = NEVER;
     s.unacknowledged = 0;

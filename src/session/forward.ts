@@ -7,9 +7,10 @@ import { copyAndSum } from '../wire/checksum.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, FIN, PSH, RST, URG } from '../wire/tcp.ts';
 import { continueElsewhere, endSession } from './closing.ts';
+import { notePureAck, thinkTime } from './latency.ts';
 import { Outcome } from './outcome.ts';
-import { Phase } from './phase.ts';
-import { isRequest, noteRequestCaptured, REQUEST } from './requests.ts';
+import { isSynchronized, Phase } from './phase.ts';
+import { isRequest, noteNoRequest, noteRequestCaptured, REQUEST } from './requests.ts';
 import { isIntact, isSound } from './soundness.ts';
 import { CROSSING, type SessionState } from './state.ts';
 import { Verdict } from './verdict.ts';
@@ -31,10 +32,11 @@ export function handleClientSegment(
   checksum: ChecksumState,
 ): Verdict {
   const isFirst = s.clientRtt < 0;
-  if (isFirst) s.clientRtt = roundTrip(s.synSeenAt, p.seenAt);
+  if (isFirst) noteHandshakeEnd(s, p);
   if ((p.flags & RST) !== 0) return handleClientReset(s, p, checksum);
   if (p.payloadLength === 0 && (p.flags & FIN) === 0) {
-    if (isFirst || s.queue.head === NONE) notePureAck(s, p, checksum);
+    if (isFirst || s.queue.head === NONE) noteFirstAck(s, p, checksum);
+    notePureAck(s, p);
     return Verdict.acknowledgement;
   }
   if (s.queue.head === NONE) s.progressAt = now;
@@ -57,12 +59,18 @@ export function handleClientSegment(
   return verdict;
 }
 
+/** The client's third segment, or what came in its place, arrives: the copy's leaves, if it has waited for this. */
+function noteHandshakeEnd(s: SessionState, p: PacketView): void {
+  s.clientRtt = roundTrip(s.synSeenAt, p.seenAt);
+  if (isSynchronized(s.phase) && s.context.config.simulateLatency) s.handshakeAckDue = true;
+}
+
 /** By the kernel's clock, since a batch is handled at one time of ours; that clock may be set back meanwhile. */
 const roundTrip = (syn: Instant, next: Instant): Duration =>
   Math.min(Math.max(elapsed(syn, next), 0), MAX_RTT) as Duration;
 
 /** The first acknowledgement of a client, before any data, is the point from which its answers are counted; later ones come with data. */
-function notePureAck(s: SessionState, p: PacketView, checksum: ChecksumState): void {
+function noteFirstAck(s: SessionState, p: PacketView, checksum: ChecksumState): void {
   if (s.pacedAckKnown || !isIntact(p, checksum)) return;
   s.pacedAck = p.ack;
   s.pacedAckKnown = true;
@@ -134,12 +142,8 @@ function storeInOrder(
     if (handle !== NONE) pool.give(handle);
     return Verdict.badChecksum;
   }
-  let flags = keptFlags(s, p, 0);
-  if (p.payloadLength > 0 && isRequest(s, p.seq, p.ack, s.queue.tail, NONE)) {
-    flags |= REQUEST;
-    noteRequestCaptured(s);
-  }
-  s.queue.append(s.context.store.take(p.seq, p.payloadLength, flags, p.ack, handle, sum));
+  const begins = p.payloadLength > 0 && isRequest(s, p.seq, p.ack, s.queue.tail, NONE);
+  s.queue.append(storeRow(s, p, p.seq, p.payloadLength, keptFlags(s, p, 0), handle, sum, begins));
   s.context.counters.takenOctets += p.payloadLength;
   if ((p.flags & FIN) !== 0) s.finCaptured = true;
   return p.payloadLength > 0 ? Verdict.data : Verdict.fin;
@@ -184,7 +188,9 @@ function noteEarlierAck(s: SessionState, p: PacketView, row: number, end: Seq): 
   const { store } = s.context;
   const isCovered = !seqBefore(store.seq(row), p.seq) && !seqAfter(store.end(row), end);
   const haveAcks = (p.flags & store.flags(row) & ACK) !== 0;
-  if (isCovered && haveAcks && seqBefore(p.ack, store.ack(row))) store.setAck(row, p.ack);
+  if (!isCovered || !haveAcks || !seqBefore(p.ack, store.ack(row))) return;
+  store.setAck(row, p.ack);
+  noteNoRequest(s, row);
 }
 
 /** A row for the octets `from` to `until` of the segment, which ends at `end`; the FIN goes with the last. `NONE` when memory is out. */
@@ -196,7 +202,7 @@ function storePart(
   end: Seq,
   isFirst: boolean,
 ): number {
-  const { pool, store } = s.context;
+  const { pool } = s.context;
   const isLast = until === end;
   const kept = keptFlags(s, p, seqDiff(from, p.seq));
   const flags = isLast ? kept : kept & ~(FIN | PSH);
@@ -211,9 +217,26 @@ function storePart(
     sum = copyAndSum(p.memory as Memory, source, target, pool.offsetOf(handle), length);
   }
   s.context.counters.takenOctets += length;
-  if (!isFirst || length === 0) return store.take(from, length, flags, p.ack, handle, sum);
+  return storeRow(s, p, from, length, flags, handle, sum, isFirst && length > 0);
+}
+
+/** A row for octets of the segment whose payload is in cell `handle`; `begins`: a request begins with them. */
+function storeRow(
+  s: SessionState,
+  p: PacketView,
+  seq: Seq,
+  length: number,
+  flags: number,
+  handle: number,
+  sum: number,
+  begins: boolean,
+): number {
+  const { store } = s.context;
+  if (!begins) return store.take(seq, length, flags, p.ack, handle, sum);
+  const row = store.take(seq, length, flags | REQUEST, p.ack, handle, sum);
+  store.setThink(row, thinkTime(s, p));
   noteRequestCaptured(s);
-  return store.take(from, length, flags | REQUEST, p.ack, handle, sum);
+  return row;
 }
 
 /** FIN, PSH and ACK as captured, and `CROSSING`; an urgent pointer, counted from octet `skip` of the segment on, goes into the upper half. */

@@ -71,9 +71,41 @@ describe('the handshake', () => {
       d.expect('S', { seq: 1000 });
     }
     d.target('SA', { seq: 9000, ack: 1001 });
+    d.client('A', { seq: 1001, ack: 5001 });
     d.expect('A', { seq: 1001, ack: 9001 });
     expect(d.replayer.context.counters.retransmitted).toBe(3);
   });
+
+  dialogue('the third segment leaves when the client sends its own', (d) => {
+    d.client('S', { seq: 1000, mss: 1460 });
+    d.expect('S');
+    d.target('SA', { seq: 9000, ack: 1001, mss: 1460 });
+    d.silence(millis(80));
+    d.client('A', { seq: 1001, ack: 5001 });
+    d.expect('A', { seq: 1001, ack: 9001 });
+    d.client('A', { seq: 1001, ack: 5001 });
+    d.expectNothing();
+  });
+
+  dialogue('where the capture missed the third segment, when the target asks again', (d) => {
+    d.client('S', { seq: 1000, mss: 1460 });
+    d.expect('S');
+    d.target('SA', { seq: 9000, ack: 1001, mss: 1460 });
+    d.silence(seconds(1));
+    d.target('SA', { seq: 9000, ack: 1001, mss: 1460 });
+    d.expect('A', { seq: 1001, ack: 9001 });
+  });
+
+  dialogue(
+    'without simulated latency the third segment leaves at once',
+    (d) => {
+      d.client('S', { seq: 1000, mss: 1460 });
+      d.expect('S');
+      d.target('SA', { seq: 9000, ack: 1001, mss: 1460 });
+      d.expect('A', { seq: 1001, ack: 9001 });
+    },
+    { session: { simulateLatency: false } },
+  );
 
   dialogue(
     'row 86: without any SYN-ACK the copy ends after 15 s, with a reset that any state takes',
@@ -171,6 +203,7 @@ describe('the handshake', () => {
     d.target('R', { seq: 1001 });
     expect(d.open).toBe(1);
     d.target('SA', { seq: 9000, ack: 1001 });
+    d.client('A', { seq: 1001, ack: 5001 });
     d.expect('A', { seq: 1001 });
   });
 
@@ -225,6 +258,7 @@ describe('the handshake', () => {
     d.client('S', { seq: 1000 });
     d.expect('S', { seq: 1000 });
     d.target('SA', { seq: 9000, ack: 1001 });
+    d.client('A', { seq: 1001, ack: 5001 });
     d.expect('A', { seq: 1001 });
     d.loseIntercepts();
     d.client('PA', { seq: 1001, ack: 5001, data: 10 });

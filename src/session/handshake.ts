@@ -95,7 +95,8 @@ function acceptSynAck(s: SessionState, now: Instant, p: PacketView): void {
   s.enter('synAcked');
   s.lifeAt = addTime(now, config.sessionTimeout);
   startPacing(s, now);
-  s.handshakeAckDue = true;
+  // As the client's: when that was captured, which is a round trip of its own after the SYN.
+  s.handshakeAckDue = s.clientRtt >= 0 || !config.simulateLatency;
 }
 
 /** The MSS option does not count the options that every segment carries: they come off (RFC 6691 §2). */

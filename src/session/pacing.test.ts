@@ -137,7 +137,7 @@ describe('pacing', () => {
   );
 
   dialogue('a response with a hole in it, or without an end, is not over', (d) => {
-    outstanding(d, 20);
+    outstanding(d, 1);
     d.client('PA', { seq: 1101, ack: 5301, data: 50 });
     d.target('A', { seq: 9001, ack: 1101, data: 100 });
     d.target('PA', { seq: 9201, ack: 1101, data: 50 });

@@ -8,6 +8,7 @@ import {
   NEVER,
   seconds,
 } from '../base/time.ts';
+import { extraRoundTrip, isNear } from './latency.ts';
 import { hasTargetClosed } from './phase.ts';
 import type { SessionState } from './state.ts';
 
@@ -31,14 +32,12 @@ import type { SessionState } from './state.ts';
  *     one's answer; otherwise the target may merely be slow, and is waited for much longer. What it has sent beyond what was
  *     seen online proves nothing: its answers may be longer.
  *
- * After that the client's round trip to the online server passes, as it did before the captured request could arrive. A
- * round trip of a millisecond or less counts as none: there the machine itself takes longer.
+ * After that passes what the client's round trip to the online server is longer than the copy's to the target, as it did before
+ * the captured request could arrive, and the time that the client thought. See latency.ts; with --no-latency neither does.
  *
  * The same rule holds the login of a protocol in which the server speaks first.
  */
 
-/** Client round trips up to this are not waited for. */
-const LAN_RTT = millis(1);
 /** The shortest silence that ends a response whose length differs from the online one. */
 const MIN_SILENCE = millis(5);
 /**
@@ -63,14 +62,12 @@ export function startPacing(s: SessionState, now: Instant): void {
   s.missing = 0;
 }
 
-const isLan = (s: SessionState): boolean => s.clientRtt <= LAN_RTT;
-
 function silence(s: SessionState, isExact: boolean): Duration {
   const halvings = Math.min(s.shortResponses, MAX_HALVINGS);
   const shortest = MIN_SILENCE / 2 ** halvings;
   // Between two windows of a long response the target is silent for a round trip, also after what it has pushed.
   const windows = 2 * s.rtt.shortest;
-  const wait = Math.max(shortest, windows, isLan(s) ? 0 : s.clientRtt * 1.5);
+  const wait = Math.max(shortest, windows, isNear(s) ? 0 : s.clientRtt * 1.5);
   return (s.lastDataPushed || isExact ? wait : Math.max(wait, MAX_PATIENCE)) as Duration;
 }
 
@@ -103,8 +100,17 @@ export function noteAnswer(s: SessionState, now: Instant): void {
   s.slowestAnswer = Math.max(s.slowestAnswer, elapsed(s.releasedAt, now)) as Duration;
 }
 
-/** Whether what the client sent next, having seen the octets before `ack`, may leave at `now`; arms the pacing timer when only time is missing. */
-export function mayRelease(s: SessionState, ack: Seq, isCrossing: boolean, now: Instant): boolean {
+/**
+ * Whether what the client sent next, having seen the octets before `ack` and then thought for `think` microseconds, may leave at
+ * `now`; arms the pacing timer when only time is missing.
+ */
+export function mayRelease(
+  s: SessionState,
+  ack: Seq,
+  think: number,
+  isCrossing: boolean,
+  now: Instant,
+): boolean {
   if (!s.pacedAckKnown || !seqAfter(ack, s.pacedAck)) return true;
   const isGreeting = s.sndMax === seqAdd(s.iss, 1);
   if (!s.context.config.holdRequests && !isGreeting) return true;
@@ -116,7 +122,8 @@ export function mayRelease(s: SessionState, ack: Seq, isCrossing: boolean, now: 
   const isSilent = s.rcvNxt === s.rcvAtSend;
   // A hole in what came is certain to be filled: the answer is not over.
   if (!answered && (s.ranges !== null || (isSilent && s.flight > 0))) return false;
-  const wait = answered ? (isLan(s) ? 0 : s.clientRtt) : silence(s, isExact);
+  const latency = extraRoundTrip(s) + (s.context.config.simulateLatency ? think : 0);
+  const wait = answered ? latency : Math.max(latency, silence(s, isExact));
   let at = addTime(s.lastDataAt, wait as Duration);
   if (isSilent && isExact) at = Math.max(at, addTime(s.releasedAt, CROSSING_PAUSE)) as Instant;
   else if (isSilent) at = endOfPatience(s, isCrossing || s.missing < 0);

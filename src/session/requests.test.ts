@@ -114,6 +114,23 @@ describe('the account of requests', () => {
     expectRequests(d, { captured: 3, answered: 2, open: 1 });
   });
 
+  dialogue('a keep-alive captured before the request whose last octet it repeats', (d) => {
+    establish(d);
+    request(d, 0);
+    answer(d, 0);
+    d.target('A', { seq: 9301, ack: 1101 });
+    d.takeSent();
+    d.client('A', { seq: 1200, ack: 5601, data: 1 });
+    d.client('PA', { seq: 1201, ack: 5601, data: 100 });
+    d.client('PA', { seq: 1101, ack: 5301, data: 100 });
+    expectRequests(d, { captured: 3, answered: 1, open: 2 });
+    d.expect('A', { seq: 1101, data: 99 });
+    d.expect('A', { seq: 1200, data: 1 });
+    d.expectNothing();
+    answer(d, 1);
+    d.expect('PA', { seq: 1201 });
+  });
+
   dialogue('pipelined requests count as one', (d) => {
     establish(d);
     for (let i = 0; i < 5; i++) d.client('PA', { seq: 1001 + i * 10, ack: 5001, data: 10 });

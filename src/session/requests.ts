@@ -1,4 +1,4 @@
-import { type Seq, seqAdd, seqAfter } from '../base/seq.ts';
+import { type Seq, seqAdd, seqAfter, seqBefore } from '../base/seq.ts';
 import { NONE } from '../tcp/send-queue.ts';
 import { ACK } from '../wire/tcp.ts';
 import { Outcome, OUTCOME_NAMES } from './outcome.ts';
@@ -71,6 +71,23 @@ export function isRequest(
 export function noteRequestCaptured(s: SessionState): void {
   s.context.requests.captured++;
   s.requestsWaiting++;
+}
+
+/** The piece in `row`, taken for the beginning of a request, is the repetition of something older: the request begins behind it, if at all. */
+export function noteNoRequest(s: SessionState, row: number): void {
+  const { store } = s.context;
+  const flags = store.flags(row);
+  if ((flags & REQUEST) === 0 || seqBefore(store.seq(row), s.sndMax)) return;
+  store.setFlags(row, flags & ~REQUEST);
+  const next = store.next(row);
+  if (next !== NONE && seqAfter(store.ack(next), store.ack(row))) {
+    if ((store.flags(next) & REQUEST) === 0) {
+      store.setFlags(next, store.flags(next) | REQUEST);
+      return;
+    }
+  }
+  s.context.requests.captured--;
+  s.requestsWaiting--;
 }
 
 /** The first octets of a request are about to leave for the first time. */

@@ -7,6 +7,7 @@ import { handleSynchronized } from './acks.ts';
 import { endSession, handleAfterEnd } from './closing.ts';
 import { handleClientSegment } from './forward.ts';
 import { handleInSynSent, handleSynTimeout, reopen } from './handshake.ts';
+import { acknowledge } from './latency.ts';
 import { Outcome } from './outcome.ts';
 import { isSendingOpen, isSynchronized, Phase } from './phase.ts';
 import { distrustSacks } from './recovery.ts';
@@ -58,7 +59,7 @@ export class Session extends SessionState {
     if (this.rtxAt <= now) this.#handleRetransmissionTimeout(now);
     if (this.ackAt <= now) {
       this.ackAt = NEVER;
-      this.ackDue = true;
+      acknowledge(this, now);
     }
     if (this.paceAt <= now) this.paceAt = NEVER;
     if (this.gapAt <= now) endSession(this, now, Outcome.captureGap, true);
@@ -67,7 +68,9 @@ export class Session extends SessionState {
 
   /** When `handleTimeout` must be called next, or `NEVER`. */
   pollTimeout(): Instant {
-    return Math.min(this.rtxAt, this.ackAt, this.paceAt, this.gapAt, this.lifeAt) as Instant;
+    const lateAck = this.lateAcks === null ? NEVER : this.lateAcks.next;
+    const pace = Math.min(this.paceAt, this.gapAt);
+    return Math.min(this.rtxAt, this.ackAt, lateAck, pace, this.lifeAt) as Instant;
   }
 
   pollTransmit(now: Instant, sink: PacketSink): void {

@@ -2,6 +2,7 @@ import type { Scheduled } from '../base/deadline-queue.ts';
 import { type Seq, seqAdd, seqOf } from '../base/seq.ts';
 import { type Duration, type Instant, NEVER } from '../base/time.ts';
 import { Congestion } from '../tcp/congestion.ts';
+import type { AckSchedule } from '../tcp/ack-schedule.ts';
 import type { RangeSet } from '../tcp/range-set.ts';
 import { RttEstimator } from '../tcp/rtt.ts';
 import { SendQueue } from '../tcp/send-queue.ts';
@@ -15,6 +16,9 @@ import { RequestState } from './requests.ts';
 /** RFC 9293 §3.7.1: what to assume when the peer names none. */
 const DEFAULT_MSS_V4 = 536;
 const DEFAULT_MSS_V6 = 1220;
+
+/** Half of the largest receive buffer of Linux (tcp_rmem): the other half is for what it takes to hold packets. */
+const MAX_WINDOW = 3 << 20;
 
 /** Beside the flags of a piece, in the store: it left the client before an answer to the piece before could have come. */
 export const CROSSING = 0x100;
@@ -137,6 +141,8 @@ export class SessionState implements Scheduled {
   ranges: RangeSet | null = null;
   /** Octets received that no segment of ours has acknowledged. */
   unacknowledged = 0;
+  /** Acknowledgements that the simulated client has sent and that have not left; made when there is one. */
+  lateAcks: AckSchedule | null = null;
   /** RFC 7323: both sides offered timestamps. */
   timestamps = false;
   tsRecent = 0;
@@ -169,6 +175,10 @@ export class SessionState implements Scheduled {
   /** See requests.ts: what became of the request sent last, and how many wait in the queue. */
   request: RequestState = RequestState.none;
   requestsWaiting = 0;
+
+  /** The last acknowledgement without data that said anything new, and the lower 32 bits of when it was captured (`PacketView.seenAt`). */
+  pureAck: Seq = seqOf(0);
+  pureAckAt = 0;
 
   // Pacing: see pacing.ts.
   /** Between the online server and the client, measured from SYN to the first packet after it; −1 until known. */
@@ -259,6 +269,19 @@ export class SessionState implements Scheduled {
   /** Octets sent and not acknowledged. */
   get flight(): number {
     return (this.sndMax - this.sndUna) | 0;
+  }
+
+  /** What our segments advertise, in octets: what a Linux client's buffer comes to offer, or as much of it as the window scale can express. */
+  get rcvWnd(): number {
+    return this.windowScaling ? Math.min(0xffff << this.syn.windowScale, MAX_WINDOW) : 0xffff;
+  }
+
+  /** Everything has been acknowledged, or nothing more will be. */
+  dropLateAcks(): void {
+    if (this.lateAcks === null) return;
+    this.lateAcks.clear();
+    this.context.spareSchedules.push(this.lateAcks);
+    this.lateAcks = null;
   }
 
   /** The only place where the phase changes. */

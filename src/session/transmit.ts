@@ -1,10 +1,11 @@
 import { seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import { addTime, type Instant, NEVER } from '../base/time.ts';
 import type { PacketSink } from '../ports/packet-sink.ts';
+import type { AckSchedule } from '../tcp/ack-schedule.ts';
 import { NONE } from '../tcp/send-queue.ts';
 import { ACK, FIN, PSH, RST, SYN, URG } from '../wire/tcp.ts';
 import { endSession, noteFinSent } from './closing.ts';
-import { emit } from './emit.ts';
+import { emit, emitLateAck } from './emit.ts';
 import { Outcome } from './outcome.ts';
 import { mayRelease, noteReleased } from './pacing.ts';
 import { isSendingOpen, isSynchronized } from './phase.ts';
@@ -30,6 +31,7 @@ export function pollTransmit(s: SessionState, now: Instant, sink: PacketSink): v
     s.handshakeAckDue = false;
     emit(s, now, sink, ACK, s.sndNxt, NONE, 0, 0);
   }
+  if (s.lateAcks !== null) sendLateAcks(s, s.lateAcks, now, sink);
   if (s.retransmitDue) retransmit(s, now, sink);
   sendNew(s, now, sink);
   if (s.probeDue) {
@@ -38,6 +40,14 @@ export function pollTransmit(s: SessionState, now: Instant, sink: PacketSink): v
     emit(s, now, sink, ACK, seqAdd(s.sndUna, -1), NONE, 0, 0);
   }
   if (s.ackDue) emit(s, now, sink, ACK, s.sndNxt, NONE, 0, 0);
+}
+
+/** The acknowledgements that the client's would now have arrived with. */
+function sendLateAcks(s: SessionState, acks: AckSchedule, now: Instant, sink: PacketSink): void {
+  for (; acks.next <= now; acks.drop()) {
+    for (let i = acks.count; i > 0; i--) emitLateAck(s, now, sink, acks.ack, acks.tsval);
+  }
+  if (acks.isEmpty) s.dropLateAcks();
 }
 
 function sendSyn(s: SessionState, now: Instant, sink: PacketSink): void {
@@ -108,7 +118,7 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
       isNew &&
       skip === 0 &&
       hasAck &&
-      !mayRelease(s, store.ack(row), (store.flags(row) & CROSSING) !== 0, now)
+      !mayRelease(s, store.ack(row), store.think(row), (store.flags(row) & CROSSING) !== 0, now)
     ) {
       if (store.length(row) > 0) s.context.counters.held++;
       return;
@@ -123,7 +133,7 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
     advance(s, now, row, skip + length, isNew);
   }
   // Behind everything that was captured before it, and not on top of what may be lost: a reset beside RCV.NXT is challenged.
-  if (s.resetCaptured && s.flight === 0 && mayRelease(s, s.resetAck, false, now)) {
+  if (s.resetCaptured && s.flight === 0 && mayRelease(s, s.resetAck, 0, false, now)) {
     emit(s, now, sink, RST | ACK, s.sndMax, NONE, 0, 0);
     endSession(s, now, Outcome.resetByClient);
   }

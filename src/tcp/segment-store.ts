@@ -21,6 +21,7 @@ export class SegmentStore {
   #flags = new Int32Array(INITIAL);
   #handle = new Int32Array(INITIAL);
   #sum = new Int32Array(INITIAL);
+  #think = new Int32Array(INITIAL);
   #next = new Int32Array(INITIAL);
   #free = NONE;
   #fresh = 0;
@@ -49,6 +50,7 @@ export class SegmentStore {
     this.#flags[row] = flags;
     this.#handle[row] = handle;
     this.#sum[row] = sum;
+    this.#think[row] = 0;
     this.#next[row] = NONE;
     this.#used++;
     return row;
@@ -81,12 +83,25 @@ export class SegmentStore {
     return this.#flags[row] as number;
   }
 
+  setFlags(row: number, flags: number): void {
+    this.#flags[row] = flags;
+  }
+
   handle(row: number): number {
     return this.#handle[row] as number;
   }
 
   sum(row: number): number {
     return this.#sum[row] as number;
+  }
+
+  /** Microseconds that the client thought before it sent the piece; 0 until `setThink`. */
+  think(row: number): number {
+    return this.#think[row] as number;
+  }
+
+  setThink(row: number, think: number): void {
+    this.#think[row] = think;
   }
 
   next(row: number): number {
@@ -114,6 +129,7 @@ export class SegmentStore {
     this.#flags = grown(this.#flags, size);
     this.#handle = grown(this.#handle, size);
     this.#sum = grown(this.#sum, size);
+    this.#think = grown(this.#think, size);
     this.#next = grown(this.#next, size);
   }
 }

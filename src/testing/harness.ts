@@ -19,6 +19,7 @@ const TRANSCRIPT_LINES = 400;
 export const DEFAULT_SESSION: SessionConfig = {
   synthesisedMss: 1460,
   holdRequests: true,
+  simulateLatency: true,
   sessionTimeout: seconds(600),
   keepAliveTimeout: seconds(720),
   handshakeTimeout: seconds(15),

@@ -36,11 +36,10 @@ export function establish(d: Dialogue, opening: Opening = {}): void {
   const { rtt = millis(1), syn = {}, synAck = {}, isn = CLIENT_ISN } = opening;
   d.client('S', { seq: isn, mss: 1460, ...syn });
   d.expect('S', { seq: isn });
+  d.target('SA', { seq: TARGET_ISN, ack: isn + 1, mss: 1460, ...synAck });
   d.advance(rtt);
   const echo = syn.timestamps ? { timestamps: [syn.timestamps[0] + 1, 1] as const } : {};
   d.client('A', { seq: isn + 1, ack: ONLINE_ISN + 1, ...echo });
-  d.expectNothing();
-  d.target('SA', { seq: TARGET_ISN, ack: isn + 1, mss: 1460, ...synAck });
   d.expect('A', { seq: isn + 1, ack: TARGET_ISN + 1 });
   d.expectNothing();
 }

@@ -54,6 +54,7 @@ describe('finding a connection', () => {
       for (const port of [80, 81]) {
         const from = { from: { address: '10.9.0.1', port: 8000 + port } };
         d.target('SA', { seq: 9000, ack: port + 1, mss: 1460, ...from });
+        d.client('A', { seq: port + 1, ack: 5001, ...to(port) });
         d.expect('A', { seq: port + 1, to: from.from });
       }
       expect(d.replayer.size).toBe(2);
