@@ -77,6 +77,7 @@ export class OnlineClient {
   #ack: number;
   #tsval = 1000;
   #window = 29_200;
+  #hasClosed = false;
   /** When everything that was sent has reached the server. */
   #arrivedAt = 0 as Instant;
 
@@ -119,7 +120,10 @@ export class OnlineClient {
         return this.#settled(at);
       }
       if (isLast && end === 'halfClose') this.#emit(at, 'FA', 0);
-      if (isLast && (end === 'halfClose' || end === 'lastWord')) this.#seq++;
+      if (isLast && (end === 'halfClose' || end === 'lastWord')) {
+        this.#seq++;
+        this.#hasClosed = true;
+      }
       if (exchange.pipelined) continue;
       at = addTime(this.#settled(at), (rtt + exchange.serverTime) as Duration);
       this.#receive(at, owed);
@@ -162,7 +166,7 @@ export class OnlineClient {
     // RFC 9293 §3.8.4: an octet already acknowledged, or none, in front of SND.NXT.
     this.#seq--;
     for (let i = 1; i <= keepAlives && this.#seq >= this.script.isn + 1; i++) {
-      const length = this.#random.int(0, 2);
+      const length = this.#hasClosed ? 0 : this.#random.int(0, 2); // A FIN is no octet.
       this.#emit(addTime(start, ((think * i) / (keepAlives + 1)) as Duration), 'A', length);
     }
     this.#seq++;
