@@ -211,6 +211,21 @@ describe('pacing', () => {
     expect(d.takeSent().some((p) => p.payload.length === 50)).toBe(true);
   });
 
+  dialogue('a first request that was captured late is answered before the second leaves', (d) => {
+    d.client('S', { seq: 1000, mss: 1460 });
+    d.expect('S');
+    d.client('A', { seq: 1101, ack: 5301 });
+    d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+    d.client('PA', { seq: 1001, ack: 5001, data: 100 });
+    d.target('SA', { seq: 9000, ack: 1001, mss: 1460 });
+    d.expect('A', { seq: 1001, ack: 9001 });
+    d.expect('PA', { seq: 1001, data: 100 });
+    d.target('A', { seq: 9001, ack: 1101 });
+    d.silence(seconds(1));
+    d.target('PA', { seq: 9001, ack: 1101, data: 300 });
+    d.expect('PA', { seq: 1101, data: 50 });
+  });
+
   dialogue(
     'row 68: with -W nothing is held',
     (d) => {

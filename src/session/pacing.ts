@@ -140,7 +140,9 @@ export function noteReleased(s: SessionState, ack: Seq, now: Instant): void {
   s.paceAt = NEVER;
   s.releasedAt = now;
   s.progressAt = now;
-  if (!s.pacedAckKnown) {
+  // The first data of all counts also where an acknowledgement that came after it has overtaken it in the capture.
+  const isFirst = s.sndMax === seqAdd(s.iss, 1) && seqAfter(s.pacedAck, ack);
+  if (!s.pacedAckKnown || isFirst) {
     s.pacedAck = ack;
     s.pacedAckKnown = true;
   } else if (seqAfter(ack, s.pacedAck)) {
