@@ -19,10 +19,16 @@ const HINTS: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not among those of --tls-ca',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not signed by one of --tls-ca',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not signed by one of --tls-ca',
-  CERT_HAS_EXPIRED: 'its certificate has expired',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is not signed by one of --tls-ca',
+  CERT_SIGNATURE_FAILURE: 'its certificate is not signed by one of --tls-ca',
+  CERT_HAS_EXPIRED: 'renew the certificate of intercept',
+  CERT_NOT_YET_VALID: 'look at the clocks of both hosts',
+  // Node's word for a peer that closes in the middle of the handshake.
+  ECONNRESET:
+    'does it speak TLS? An intercept that does is started with --tls-cert, and its log says why it refuses',
 };
 
-/** Connects over TLS 1.3 within `timeoutMs` milliseconds; `limit`: octets that may wait for a slow peer. Rejects with an `Error` whose message says why, `code` set where there is one. */
+/** Connects over TLS 1.3 within `timeoutMs` milliseconds; `limit`: octets that may wait for a slow peer. Rejects with an `Error` whose message says why, `code` set where there is one, `answered` true when the host had accepted the connection. */
 export function connectTls(
   address: IpAddress,
   port: number,
@@ -44,9 +50,13 @@ export function connectTls(
       socket.destroy();
       reject(refusal(peer, 'ETIMEDOUT', `no answer within ${timeoutMs} ms`));
     }, timeoutMs);
+    let answered = false;
+    socket.once('connect', () => {
+      answered = true;
+    });
     const failed = (error: NodeJS.ErrnoException): void => {
       clearTimeout(timer);
-      reject(refusal(peer, error.code, error.message));
+      reject(Object.assign(refusal(peer, error.code, error.message), { answered }));
     };
     socket.once('error', failed);
     socket.once('secureConnect', () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -38,20 +38,23 @@ afterEach(() => {
   refused.length = 0;
 });
 
-const listen = async (name: string): Promise<number> => {
+const listen = async (name: string, handshakeTimeout = 5000): Promise<number> => {
   listener = await listenTls({
     address: LOOPBACK,
     port: 0,
-    backlog: 8,
+    backlog: 64,
     certificate: read(`${name}.pem`),
     key: read(`${name}.key`),
+    handshakeTimeout,
     onConnection: (stream) => accepted.push(stream),
-    onRefused: (_peer, reason) => refused.push(reason),
+    onRefused: (peer, reason) => refused.push(`${peer} ${reason}`),
   });
   return listener.port;
 };
 const connect = (port: number, trusted: string): Promise<ByteStream> =>
   connectTls(LOOPBACK, port, 5000, { host: '127.0.0.1', trusted: read(trusted) });
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 async function until(done: () => boolean): Promise<void> {
   while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -123,5 +126,78 @@ describe('refusals of TLS name their cause', () => {
     // The listener of another test may tell of a peer that broke off.
     await until(() => refused.some((reason) => reason.includes('does not speak TLS')));
     socket.destroy();
+  });
+
+  it('a peer that breaks the handshake off, by its address', async () => {
+    const port = await listen('here');
+    refused.length = 0;
+    const socket = createConnection(port, '127.0.0.1', () => socket.resetAndDestroy());
+    socket.on('error', () => undefined);
+    await until(() => refused.length > 0);
+    expect(refused[0]).toMatch(/^127\.0\.0\.1:\d+ it broke off the TLS handshake/);
+  });
+
+  it('a plain listener', async () => {
+    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+    await until(() => server.listening);
+    const { port } = server.address() as AddressInfo;
+    await expect(connect(port, 'here.pem')).rejects.toThrow(/does it speak TLS\?/);
+    server.close();
+  });
+});
+
+describe('peers that connect and say nothing over TLS', () => {
+  const crowd = (port: number, count: number): Socket[] =>
+    Array.from({ length: count }, () => {
+      const socket = createConnection(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.resume();
+      return socket;
+    });
+
+  it('are no more than 16 of one address at once', async () => {
+    const port = await listen('here', 500);
+    refused.length = 0;
+    const sockets = crowd(port, 20);
+    await until(() => refused.length === 4);
+    expect(refused.join()).toContain('too many TLS handshakes at once from one address');
+    for (const socket of sockets) socket.destroy();
+    await until(() => refused.length === 20);
+    const near = await connect(port, 'here.pem');
+    await until(() => accepted.length === 1);
+    near.close();
+  });
+
+  it('are closed in time, and others connect again', async () => {
+    const port = await listen('here', 200);
+    refused.length = 0;
+    crowd(port, 16);
+    await until(() => refused.length === 16);
+    expect(refused.join()).toContain('did not complete the TLS handshake in time');
+    const near = await connect(port, 'here.pem');
+    await until(() => accepted.length === 1);
+    near.close();
+  });
+});
+
+describe('a peer that never reads', () => {
+  it('is let go a second after we close, with what waits for it', async () => {
+    const near = await connect(await listen('here'), 'here.pem');
+    await until(() => accepted.length === 1);
+    const far = accepted[0] as ByteStream;
+    const memory = Memory.alloc(65_536);
+    let sent = 0;
+    for (; far.send(memory, 0, memory.size); sent += memory.size) await turn();
+    far.close();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    let came = 0;
+    let isClosed = false;
+    const handleClose = (): void => {
+      isClosed = true;
+    };
+    near.start({ handleData: (_memory, length) => void (came += length), handleClose });
+    await until(() => isClosed);
+    expect(sent).toBeGreaterThan(1_000_000);
+    expect(came).toBeLessThan(sent);
   });
 });

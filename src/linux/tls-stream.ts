@@ -7,6 +7,9 @@ import { DEFAULT_BACKLOG_LIMIT } from './tcp-stream.ts';
 const BINDING_LABEL = 'EXPORTER-Channel-Binding';
 const BINDING_LENGTH = 32;
 
+/** How long a peer may take to read what was sent before the connection is closed, in milliseconds. */
+const LAST_WORDS_MS = 1000;
+
 const incoming = Memory.alloc(64 * 1024);
 
 /** The stream over an established TLS connection, which it owns from now on. Costs a copy and an object per write and read. */
@@ -52,8 +55,11 @@ export class TlsStream implements ByteStream {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#socket.end();
-    this.#socket.destroySoon();
+    const socket = this.#socket;
+    socket.destroySoon();
+    // One that never reads would keep the connection, and all that waits for it, for ever.
+    const timer = setTimeout(() => socket.destroy(), LAST_WORDS_MS);
+    socket.once('close', () => clearTimeout(timer));
   }
 
   #deliver(chunk: Uint8Array): void {
