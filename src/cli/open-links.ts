@@ -6,7 +6,7 @@ import { connectTls } from '../linux/tls-connect.ts';
 import type { KeyedHash } from '../ports/keyed-hash.ts';
 import type { Log } from '../ports/log.ts';
 import type { ByteStream } from '../ports/stream.ts';
-import { InterceptLinks, type LinkEvents } from '../runtime/intercept-links.ts';
+import { InterceptLinks, type LinkEvents, LinkError } from '../runtime/intercept-links.ts';
 import { formatEndpoint } from '../wire/address.ts';
 import type { ServerAddress, TcpcopyConfig } from './config.ts';
 import { ExitCode, StartError } from './exit-codes.ts';
@@ -83,6 +83,14 @@ function endOptions(
 
 function refusal(error: unknown): StartError {
   if (error instanceof StartError) return error;
+  if (error instanceof LinkError && error.loss.isRefusal) {
+    const { server, loss } = error;
+    return new StartError(
+      loss.isOfKeys ? ExitCode.noPermission : ExitCode.unavailable,
+      `Cannot work with intercept ${server}: ${loss.reason}`,
+      loss.isOfKeys ? 'The key is what --key-file names, on both hosts.' : '',
+    );
+  }
   return new StartError(
     ExitCode.unavailable,
     `intercept does not answer: ${error instanceof Error ? error.message : String(error)}`,

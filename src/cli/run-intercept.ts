@@ -17,10 +17,10 @@ import { readInterceptConfig } from './intercept-config.ts';
 import { INTERCEPT } from './options-intercept.ts';
 import { openTimer } from './process-parts.ts';
 import type { ProgramShell, Running } from './run-program.ts';
-import { readCertificates, readKey, readPrivateKey } from './secrets.ts';
+import { readIdentity, readKey } from './secrets.ts';
 
-/** Connections that wait to be accepted. */
-const BACKLOG = 128;
+/** Connections that wait to be accepted: a flood of strangers must leave room for a tcpcopy that comes back. */
+const BACKLOG = 1024;
 /**
  * Octets captured of each response: the longest IPv4 header with the longest TCP header, or an IPv6 header with some extension
  * headers. The payload stays in the kernel unless somebody wants it.
@@ -144,9 +144,9 @@ function openListener(
   if (tls === undefined) return listen({ ...common, onError: (error) => log.warn(error.message) });
   return listenTls({
     ...common,
-    certificate: readCertificates(tls.certificate, '--tls-cert'),
-    key: readPrivateKey(tls.key, '--tls-key'),
+    ...readIdentity(tls),
     onRefused: (peer, reason) => interception.refuse(peer, reason),
+    onError: (error) => log.warn(error.message),
   });
 }
 

@@ -1,9 +1,11 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { describeError, exitCodeOf } from './exit-codes.ts';
-import { readCertificates, readKey, readPrivateKey } from './secrets.ts';
+import { readCertificates, readIdentity, readKey } from './secrets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tcpcopy-key-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -49,16 +51,46 @@ describe('a pre-shared key', () => {
     expect(complaint(() => readKey(file('x'.repeat(5000))))).toMatch(/holds 5000 octets/);
     expect(complaint(() => readKey(join(folder, 'none')))).toMatch(/no such file/i);
     expect(complaint(() => readKey(folder))).toMatch(/directory/i);
+    expect(complaint(() => readKey('/dev/zero'))).toMatch(/device; expected a regular file/);
+    const pipe = join(folder, 'pipe');
+    execFileSync('sh', ['-c', `mkfifo -m 600 '${pipe}'`]);
+    expect(complaint(() => readKey(pipe))).toMatch(/a pipe .*expected a regular file/);
+    expect(complaint(() => readKey(file('x'.repeat(1_100_000))))).toMatch(/holds 1100000 octets/);
   });
 });
 
 describe('certificates and their keys', () => {
+  const ours = join(folder, 'ours.pem');
+  const out = ['-keyout', join(folder, 'ours.key'), '-out', ours];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  execFileSync('openssl', ['req', '-x509', ...kind, '-subj', '/CN=intercept', ...out], {
+    stdio: 'ignore',
+  });
+
   it('must be PEM', () => {
     expect(complaint(() => readCertificates(file('hello'), '--tls-ca'))).toMatch(
       /--tls-ca .*expected a certificate in PEM form/,
     );
-    expect(complaint(() => readPrivateKey(file('hello'), '--tls-key'))).toMatch(
-      /expected a private key/,
+    expect(complaint(() => readIdentity({ certificate: ours, key: file('hello') }))).toMatch(
+      /--tls-key .*expected a private key/,
     );
+  });
+
+  it('belong together', () => {
+    const files = {
+      certificate: ours,
+      key: file(readFileSync(join(folder, 'ours.key'), 'latin1')),
+    };
+    expect(readIdentity(files).certificate).toContain('BEGIN CERTIFICATE');
+    const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    const key = file(other.export({ type: 'pkcs8', format: 'pem' }) as string);
+    expect(complaint(() => readIdentity({ certificate: ours, key }))).toMatch(
+      /--tls-key .*is not the key of the certificate/,
+    );
+  });
+
+  it('a private key must not be open to others', () => {
+    const key = file(readFileSync(join(folder, 'ours.key'), 'latin1'), 0o644);
+    expect(complaint(() => readIdentity({ certificate: ours, key }))).toMatch(/mode is 644/);
   });
 });

@@ -8,6 +8,8 @@ export interface Failure {
   readonly fault: Fault;
   /** What was found and what to do next: a sentence without a capital or a full stop, that fits both ends. */
   readonly reason: string;
+  /** Of `Fault.bye` from the peer: its `ByeCode`, or a number that is none. */
+  readonly bye?: number;
 }
 
 /** What is said of a frame at which the decoder has stopped. */

@@ -30,7 +30,7 @@ export const Fault = {
   outOfTurn: 14,
   /** Something that this release does not do yet: packets to be injected. */
   notSupported: 15,
-  /** The peer has said that it ends the connection, and why. */
+  /** The peer has said that it ends the connection, and why; its code is in `Failure.bye`. */
   bye: 16,
 } as const;
 export type Fault = (typeof Fault)[keyof typeof Fault];

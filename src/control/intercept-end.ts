@@ -66,6 +66,12 @@ export interface InterceptEndOptions {
   readonly payloadMessages?: boolean;
 }
 
+/** How a TLS connection begins (RFC 8446 §5.1). */
+const TLS_HANDSHAKE = 22;
+const TLS_MAJOR = 3;
+const SPEAKS_TLS =
+  'it speaks TLS, and this intercept does not: start it with --tls-cert, or tcpcopy without --tls-ca';
+
 /**
  * Frames of version 6 that the output holds at the most: 2048 responses in 128 KB, several times what one wake-up captures.
  */
@@ -183,9 +189,12 @@ export class InterceptEnd {
     if (!registrations.isSwitched) {
       const error = registrations.push(memory, length, this.#fromVersion6);
       if (error === RegistrationError.noVersion) {
+        const isTls = memory.bytes[0] === TLS_HANDSHAKE && memory.bytes[1] === TLS_MAJOR;
         this.#failWith(
           Fault.noVersion,
-          `its first message is not a version message (all zero but the type), so it is no tcpcopy or one from before protocol version ${CONTROL_VERSION}: check what connects to this port`,
+          isTls
+            ? SPEAKS_TLS
+            : `its first message is not a version message (all zero but the type), so it is no tcpcopy or one from before protocol version ${CONTROL_VERSION}: check what connects to this port`,
         );
       }
       at = registrations.consumed;

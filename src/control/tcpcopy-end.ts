@@ -428,6 +428,7 @@ export class TcpcopyEnd {
         this.#end({
           fault: Fault.bye,
           reason: `intercept ends the connection: ${readBye(memory, offset, length)}`,
+          bye: memory.view.getUint16(offset),
         });
         return Fault.bye;
     }

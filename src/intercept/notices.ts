@@ -35,6 +35,8 @@ export class Notices {
   disconnected(now: Instant, peer: Peer, reason: string): void {
     const { name } = peer;
     if (peer.isKnown) this.#say(now, LEFT, peer, `tcpcopy at ${name} disconnected: ${reason}`);
+    else if (peer.end.isStarted)
+      this.#say(now, SILENT, peer, `${name} did not prove the key before it went: ${reason}`);
     else
       this.#say(
         now,

@@ -18,6 +18,8 @@ import {
   type TcpcopyEndOptions,
 } from '../control/tcpcopy-end.ts';
 import { FIRST_OF_CONNECTION } from '../control/count-id.ts';
+import { Fault } from '../control/fault.ts';
+import { ByeCode } from '../control/small-frames.ts';
 import type { RouteEnds } from '../ports/route-registrar.ts';
 import type { ByteStream, StreamHandler } from '../ports/stream.ts';
 
@@ -33,11 +35,36 @@ const ASK_AFTER = seconds(2);
 /** One that has been silent for so long is taken for dead. */
 const DEAD_AFTER = seconds(6);
 
+/** What an intercept that closes without a word may have against us. */
+const UNSAID =
+  ': its log says why; it may speak TLS only (--tls-ca here), or have as many connections as it takes';
+
+/** Why a link is down. */
+export interface LinkLoss {
+  /** A sentence fragment for messages. */
+  readonly reason: string;
+  /** There was an intercept, and one of the two refused the other: with its words, not for want of an answer. */
+  readonly isRefusal: boolean;
+  /** One of the two has no key, or another one. */
+  readonly isOfKeys: boolean;
+}
+
+/** What the faults of a handshake are about when they are about keys. */
+const KEY_FAULTS: ReadonlySet<Fault> = new Set<Fault>([
+  Fault.keyRequired,
+  Fault.peerWithoutKey,
+  Fault.wrongKey,
+  Fault.notProven,
+]);
+
 /** What a link needs of the world. */
 export interface LinkHost {
   readonly random: Random;
   now(): Instant;
-  /** Connects to the link's intercept. Rejects with an `Error` whose message says why it failed. */
+  /**
+   * Connects to the link's intercept. Rejects with an `Error` whose message says why it failed, and whose property `answered` is
+   * true when there was an intercept, but none that we can work with.
+   */
   connect(): Promise<ByteStream>;
   endOptions(stream: ByteStream): TcpcopyEndOptions;
   /** As `TcpcopyEndHandler.handleResponse`. */
@@ -55,7 +82,7 @@ export interface LinkHost {
   /** Sessions may be registered from now on. */
   handleUp(link: InterceptLink): void;
   /** It was up, or an attempt to bring it up has failed. It tries again by itself. */
-  handleDown(link: InterceptLink, reason: string, wasUp: boolean): void;
+  handleDown(link: InterceptLink, loss: LinkLoss, wasUp: boolean): void;
   /** `deadline` has changed. */
   handleDeadline(): void;
 }
@@ -66,6 +93,8 @@ export interface LinkHost {
  */
 export class InterceptLink implements StreamHandler, TcpcopyEndHandler {
   readonly #host: LinkHost;
+  /** Something has come on the connection that there is. */
+  #hasHeard = false;
   #stream: ByteStream | null = null;
   #end: TcpcopyEnd | null = null;
   #isUp = false;
@@ -97,7 +126,7 @@ export class InterceptLink implements StreamHandler, TcpcopyEndHandler {
     this.#setDeadline(NEVER);
     this.#host.connect().then(
       (stream) => this.#begin(stream),
-      (error: unknown) => this.#lose(error instanceof Error ? error.message : String(error)),
+      (error: Error & { readonly answered?: boolean }) => this.#lose(error.message, error.answered),
     );
   }
 
@@ -160,6 +189,7 @@ export class InterceptLink implements StreamHandler, TcpcopyEndHandler {
     const end = this.#end;
     if (end === null) return;
     this.#heardAt = this.#host.now();
+    this.#hasHeard = true;
     const goesOn = end.handleData(memory, length);
     this.flush();
     if (!goesOn) this.#lose(end.failure?.reason ?? 'the stream is damaged');
@@ -167,7 +197,7 @@ export class InterceptLink implements StreamHandler, TcpcopyEndHandler {
   }
 
   handleClose(reason: string): void {
-    this.#lose(reason);
+    this.#lose(this.#hasHeard ? reason : `${reason} before it said anything${UNSAID}`);
   }
 
   handleResponse(
@@ -206,6 +236,7 @@ export class InterceptLink implements StreamHandler, TcpcopyEndHandler {
       return;
     }
     this.#stream = stream;
+    this.#hasHeard = false;
     const options = this.#host.endOptions(stream);
     this.#end = new TcpcopyEnd(options, this);
     const patience = options.key === null ? ORIGINAL_PATIENCE : HELLO_PATIENCE;
@@ -234,14 +265,18 @@ export class InterceptLink implements StreamHandler, TcpcopyEndHandler {
     this.flush();
   }
 
-  #lose(reason: string): void {
+  #lose(reason: string, answered: boolean = this.#stream !== null): void {
     if (this.#isClosed) return;
     const wasUp = this.#isUp;
+    const failure = this.#end?.failure ?? null;
+    const isOfBye = failure?.bye === ByeCode.keyRequired || failure?.bye === ByeCode.wrongKey;
+    const isOfKeys = failure !== null && (isOfBye || KEY_FAULTS.has(failure.fault));
+    const loss = { reason, isRefusal: answered, isOfKeys };
     this.#forget();
     const spread = 1 + this.#host.random.float() * PAUSE_SPREAD;
     this.#setDeadline(addTime(this.#host.now(), (this.#pause * spread) as Duration));
     this.#pause = Math.min(2 * this.#pause, LAST_PAUSE) as Duration;
-    this.#host.handleDown(this, reason, wasUp);
+    this.#host.handleDown(this, loss, wasUp);
   }
 
   #forget(): void {

@@ -6,12 +6,25 @@ import type { Log } from '../ports/log.ts';
 import type { Clock, WakeTimer } from '../ports/reactor.ts';
 import { NoRoute, type RouteEnds, type RouteRegistrar } from '../ports/route-registrar.ts';
 import type { ByteStream } from '../ports/stream.ts';
-import { InterceptLink, type LinkHost } from './intercept-link.ts';
+import { InterceptLink, type LinkHost, type LinkLoss } from './intercept-link.ts';
 
 /** After connections have come or gone, all sessions are told again; those that come or go together, once. */
 const RENEWAL_DELAY = millis(20);
 /** An intercept that stays away is spoken of again after this. */
 const REMINDER = seconds(60);
+
+/** Why the links could not be made: the loss of the first that was not. */
+export class LinkError extends Error {
+  override readonly name: string = 'LinkError';
+  readonly server: string;
+  readonly loss: LinkLoss;
+
+  constructor(server: string, loss: LinkLoss) {
+    super(loss.reason);
+    this.server = server;
+    this.loss = loss;
+  }
+}
 
 /** What the owner of the links is told. */
 export interface LinkEvents {
@@ -97,7 +110,7 @@ export class InterceptLinks implements RouteRegistrar {
     this.#servers = config.names.map((name, i) => this.#makeServer(name, i));
   }
 
-  /** Makes all connections. Rejects, and closes everything, when one cannot be made; its message says which and why. */
+  /** Makes all connections. Rejects with a `LinkError`, and closes everything, when one cannot be made. */
   open(events: LinkEvents): Promise<void> {
     this.#events = events;
     return new Promise((resolve, reject) => {
@@ -178,7 +191,7 @@ export class InterceptLinks implements RouteRegistrar {
       handleCount: (id, value) => server.counts.set(id, value),
       handleRead: () => this.#events?.handleResponsesRead(),
       handleUp: (link) => this.#handleUp(server, link),
-      handleDown: (link, reason, wasUp) => this.#handleDown(server, link, reason, wasUp),
+      handleDown: (link, loss, wasUp) => this.#handleDown(server, link, loss, wasUp),
       handleDeadline: () => this.#arm(),
     };
     for (let i = 0; i < this.#config.connections; i++) server.links.push(new InterceptLink(host));
@@ -201,15 +214,16 @@ export class InterceptLinks implements RouteRegistrar {
     }
   }
 
-  #handleDown(server: Server, link: InterceptLink, reason: string, wasUp: boolean): void {
+  #handleDown(server: Server, link: InterceptLink, loss: LinkLoss, wasUp: boolean): void {
     const { log, clock } = this.#parts;
+    const { reason } = loss;
     addUp(server.gone, link.counts);
     link.counts.clear();
     if (this.#starting !== undefined) {
       const { reject } = this.#starting;
       this.#starting = undefined;
       this.close();
-      reject(new Error(reason));
+      reject(new LinkError(server.name, loss));
       return;
     }
     const { up } = this;
