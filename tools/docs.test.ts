@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { readInterceptConfig } from '../src/cli/intercept-config.ts';
 import { optionLabel, type ProgramSpec } from '../src/cli/option-spec.ts';
 import { parseArguments } from '../src/cli/option-values.ts';
@@ -17,9 +18,19 @@ const DOCUMENTS = [
 ];
 const read = (document: string): string => readFileSync(join(ROOT, document), 'utf8');
 
+/** The example of a configuration file, under the name that the examples of commands call it. */
+const CONFIG_NAME = '/etc/tcpcopy.toml';
+const folder = mkdtempSync(join(tmpdir(), 'tcpcopy-docs-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const CONFIG = join(folder, 'tcpcopy.toml');
+const example = /^```toml\n(.*?)^```/ms.exec(read('docs/operating.md'))?.[1] ?? '';
+writeFileSync(CONFIG, example);
+
 /** The arguments of a line of shell without variables. */
 const words = (line: string): string[] =>
-  [...line.matchAll(/'([^']*)'|[^\s']+/g)].map((match) => match[1] ?? match[0]);
+  [...line.matchAll(/'([^']*)'|[^\s']+/g)].map((match) =>
+    (match[1] ?? match[0]).replace(CONFIG_NAME, CONFIG),
+  );
 
 /** Lines of the code blocks that start with the program. */
 function commandLines(text: string, program: string): string[] {
@@ -50,6 +61,14 @@ describe('the documents', () => {
         ? readTcpcopyConfig(parsed.values, [])
         : readInterceptConfig(parsed.values);
     expect(config.warnings).toEqual([]);
+  });
+
+  it('have a configuration file that says what it seems to', () => {
+    const parsed = parseArguments(TCPCOPY, ['--config', CONFIG]);
+    if (parsed.kind !== 'start') throw new Error('the example does not start the program');
+    const { transfers, warnings, onlyNewConnections } = readTcpcopyConfig(parsed.values, []);
+    expect(example).toContain(`# ${CONFIG_NAME}`);
+    expect([transfers.length, warnings, onlyNewConnections]).toEqual([2, [], true]);
   });
 
   it.each(DOCUMENTS)('%s: links lead to files that are there', (document) => {

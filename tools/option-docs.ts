@@ -13,6 +13,8 @@ All options of \`tcpcopy\` and \`intercept\`, the text of \`-h\` as tables.
 
 - Options are read as getopt does: \`-n 1\`, \`-n1\`, \`-dWO\`, \`--copies 1\` and \`--copies=1\` all work.
 - A list given several times is joined; of other options the last one holds.
+- What the command line leaves open is taken from a variable of the environment, as \`TCPCOPY_LOG_LEVEL\` or
+  \`INTERCEPT_BIND\`, and then from the file of \`--config\`: [operating.md](operating.md#where-options-come-from).
 - An option marked *not there yet* is known, and ends the start with a message and exit status 2. None is silently
   ignored.
 - [compatibility.md](compatibility.md) says what differs from the original.

@@ -8,13 +8,13 @@ import { versionLine } from './version.ts';
 /**
  * The options of this start; undefined when they asked for help or the version, which is then printed on stdout.
  * @param argv the arguments after the program's name
- * @throws UsageError
+ * @throws UsageError, StartError
  */
 export function readCommandLine(
   program: ProgramSpec,
   argv: readonly string[],
 ): OptionValues | undefined {
-  const parsed = parseArguments(program, argv);
+  const parsed = parseArguments(program, argv, process.env);
   if (parsed.kind === 'start') return parsed.values;
   const text = parsed.kind === 'help' ? helpText(program) : `${versionLine(program.name)}\n`;
   process.stdout.write(text);

@@ -35,6 +35,8 @@ export interface OptionSpec {
    * with it ends with a message and exit status 2.
    */
   readonly later?: string;
+  /** It asks for something once, so neither the environment nor a configuration file may set it. */
+  readonly commandLineOnly?: true;
 }
 
 export interface ProgramSpec {

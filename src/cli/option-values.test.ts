@@ -17,6 +17,8 @@ function sample({ value }: OptionSpec): string[] {
       return ['20'];
     case 'choice':
       return [value.choices[0] as string];
+    case 'path':
+      return ['/dev/null'];
     default:
       return ['some'];
   }

@@ -1,6 +1,14 @@
 import { Command, CommanderError, Option } from 'commander';
+import { fileSettings } from './config-file.ts';
 import { UsageError } from './exit-codes.ts';
 import { nearest } from './nearest.ts';
+import {
+  type Environment,
+  environmentSettings,
+  mergeSettings,
+  type OptionSetting,
+  type OptionSettings,
+} from './option-settings.ts';
 import { optionLabel, optionSyntax, type OptionSpec, type ProgramSpec } from './option-spec.ts';
 import { parseInteger, parsePercentage } from './parse-number.ts';
 
@@ -11,23 +19,29 @@ import { parseInteger, parsePercentage } from './parse-number.ts';
 export class OptionValues {
   readonly warnings: string[] = [];
   readonly #specs: ReadonlyMap<string, OptionSpec>;
-  readonly #given: ReadonlyMap<string, readonly string[]>;
+  readonly #given: OptionSettings;
 
-  constructor(program: ProgramSpec, given: ReadonlyMap<string, readonly string[]>) {
+  constructor(program: ProgramSpec, given: OptionSettings, warnings: readonly string[]) {
+    this.warnings.push(...warnings);
     this.#specs = new Map(program.options.map((spec) => [spec.name, spec]));
     this.#given = given;
     for (const name of given.keys()) this.#check(this.#spec(name));
   }
 
-  /** Whether the option stands on the command line. */
+  /** Whether the option is set anywhere: on the command line, in the environment or in the configuration file. */
   has(name: string): boolean {
     return this.#given.has(this.#spec(name).name);
+  }
+
+  /** How the place is called where the option is set; undefined when it is set nowhere. */
+  source(name: string): string | undefined {
+    return this.#given.get(this.#spec(name).name)?.label;
   }
 
   /** As typed or by default; the last one when given several times, lists joined. */
   text(name: string): string | undefined {
     const spec = this.#spec(name);
-    const given = this.#given.get(name);
+    const given = this.#given.get(name)?.texts;
     if (given === undefined) return spec.default;
     return spec.value.kind === 'list' ? given.join(',') : given.at(-1);
   }
@@ -37,7 +51,7 @@ export class OptionValues {
     const spec = this.#spec(name);
     const text = this.text(name);
     if (spec.value.kind !== 'integer' || text === undefined) throw wrongKind(spec, 'integer');
-    return parseInteger(optionLabel(spec), text, spec.value).value;
+    return parseInteger(this.#label(spec), text, spec.value).value;
   }
 
   /** Whole percent, 1 to 100. */
@@ -45,7 +59,11 @@ export class OptionValues {
     const spec = this.#spec(name);
     const text = this.text(name);
     if (spec.value.kind !== 'percentage' || text === undefined) throw wrongKind(spec, 'percentage');
-    return parsePercentage(optionLabel(spec), text).value;
+    return parsePercentage(this.#label(spec), text).value;
+  }
+
+  #label(spec: OptionSpec): string {
+    return this.#given.get(spec.name)?.label ?? optionLabel(spec);
   }
 
   #spec(name: string): OptionSpec {
@@ -56,9 +74,9 @@ export class OptionValues {
 
   /** Form and range first, so that a bad value is called so even where the option is not there yet. */
   #check(spec: OptionSpec): void {
-    const label = optionLabel(spec);
+    const label = this.#label(spec);
     const { value } = spec;
-    for (const text of this.#given.get(spec.name) ?? []) {
+    for (const text of this.#given.get(spec.name)?.texts ?? []) {
       if (value.kind === 'integer') this.#warn(parseInteger(label, text, value).warning);
       if (value.kind === 'percentage') this.#warn(parsePercentage(label, text).warning);
       if (value.kind === 'choice' && !value.choices.includes(text)) {
@@ -73,7 +91,8 @@ export class OptionValues {
       }
     }
     if (spec.later !== undefined) {
-      throw new UsageError(`Cannot use ${label} (--${spec.name}): it is not there yet`, spec.later);
+      const name = label === optionLabel(spec) ? `${label} (--${spec.name})` : label;
+      throw new UsageError(`Cannot use ${name}: it is not there yet`, spec.later);
     }
   }
 
@@ -83,21 +102,27 @@ export class OptionValues {
 }
 
 /**
- * Reads the arguments after the program's name as getopt does: `-n 1`, `-n1`, `-dWO`, `--copies 1`, `--copies=1`.
- * @throws UsageError for an unknown option, a missing or bad value, an option that is not there yet, or a stray word.
+ * Reads the arguments after the program's name as getopt does: `-n 1`, `-n1`, `-dWO`, `--copies 1`, `--copies=1`. What they
+ * leave open is taken from variables of the environment, and then from the file of `--config`.
+ * @throws UsageError for an unknown option, a missing or bad value, an option that is not there yet, or a stray word;
+ * StartError for a configuration file that cannot be read.
  */
-export function parseArguments(program: ProgramSpec, argv: readonly string[]): ParsedArguments {
+export function parseArguments(
+  program: ProgramSpec,
+  argv: readonly string[],
+  environment: Environment = {},
+): ParsedArguments {
   const command = new Command(program.name)
     .helpOption(false)
     .exitOverride()
     .allowExcessArguments(true)
     .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
-  const names = new Map<string, string>();
+  const specs = new Map<string, OptionSpec>();
   const negated = new Set<string>();
   for (const spec of program.options) {
     const option = new Option(optionSyntax(spec).trim());
     if (spec.value.kind !== 'flag') option.argParser(append);
-    names.set(option.attributeName(), spec.name);
+    specs.set(option.attributeName(), spec);
     if (option.negate) negated.add(option.attributeName());
     command.addOption(option);
   }
@@ -106,16 +131,29 @@ export function parseArguments(program: ProgramSpec, argv: readonly string[]): P
   } catch (error) {
     throw error instanceof CommanderError ? argumentError(program, error) : error;
   }
-  const given = new Map<string, readonly string[]>();
+  const given = new Map<string, OptionSetting>();
   for (const [attribute, value] of Object.entries(command.opts<Record<string, unknown>>())) {
     // "--no-x" is there as an "x" that is true until the option is given.
     if (negated.has(attribute) && value === true) continue;
-    given.set(names.get(attribute) as string, Array.isArray(value) ? (value as string[]) : ['']);
+    const spec = specs.get(attribute) as OptionSpec;
+    const texts = Array.isArray(value) ? (value as string[]) : [''];
+    given.set(spec.name, { texts, label: optionLabel(spec) });
   }
   if (given.has('help')) return { kind: 'help' };
   if (given.has('version')) return { kind: 'version' };
   if (command.args.length > 0) throw strayWord(program, command.args[0] as string);
-  return { kind: 'start', values: new OptionValues(program, given) };
+  return { kind: 'start', values: completeValues(program, given, environment) };
+}
+
+function completeValues(
+  program: ProgramSpec,
+  given: OptionSettings,
+  environment: Environment,
+): OptionValues {
+  const { settings, warnings } = environmentSettings(program, environment);
+  const file = (given.get('config') ?? settings.get('config'))?.texts.at(-1);
+  const fromFile = file === undefined || file === '' ? [] : [fileSettings(program, file)];
+  return new OptionValues(program, mergeSettings([given, settings, ...fromFile]), warnings);
 }
 
 export type ParsedArguments =

@@ -17,7 +17,7 @@ const COPY_OPTIONS: readonly OptionSpec[] = [
     name: 'transfer',
     value: { kind: 'list', argument: 'list' },
     group: COPY,
-    doc: 'required: pairs [ADDRESS:]PORT-ADDRESS:PORT, online server to target server, separated by commas; without an address the port of every local address is meant; the first pair that fits a packet wins; IPv6 in brackets, as in 80-[fd00::2]:80',
+    doc: 'required: pairs [HOST:]PORT-HOST:PORT, online server to target server, separated by commas; a host is an address or a name; without one the port of every local address is meant; the first pair that fits a packet wins; IPv6 in brackets, as in 80-[fd00::2]:80',
   },
   {
     letter: 'r',

@@ -3,7 +3,7 @@ import { addressProblem } from './address-kind.ts';
 import type { ServerAddress } from './config.ts';
 import { UsageError } from './exit-codes.ts';
 import { parsePort, type Parsed } from './parse-number.ts';
-import { splitHostPort, splitList } from './split-list.ts';
+import { isHostName, splitHostPort, splitList } from './split-list.ts';
 
 /** Most hosts that `-s` may name; the original uses the first 32 and leaves out the rest. */
 const MAX_SERVERS = 32;
@@ -56,9 +56,3 @@ function parseServer(item: string, defaultPort: number): ServerAddress {
   }
   return { host: String(address), port, address };
 }
-
-/** RFC 1123 §2.1, with "_" as many networks use it. Digits and dots only would be a mistyped IPv4 address. */
-const isHostName = (text: string): boolean =>
-  text.length <= 253 &&
-  !/^[\d.]+$/.test(text) &&
-  text.split('.').every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label));

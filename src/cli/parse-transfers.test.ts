@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { IpAddress, parseAddress } from '../wire/address.ts';
 import { UsageError } from './exit-codes.ts';
-import { formatTransfer, matchesSource, parseTransfers } from './parse-transfers.ts';
+import {
+  formatTransfer,
+  matchesSource,
+  namesInTransfers,
+  parseTransfers,
+} from './parse-transfers.ts';
 
 const ip = (text: string): IpAddress => parseAddress(text) as IpAddress;
 const spelled = (text: string): string[] => parseTransfers(text).transfers.map(formatTransfer);
@@ -131,5 +136,26 @@ describe('parseTransfers', () => {
         }
       }),
     );
+  });
+});
+
+describe('host names in -x', () => {
+  const names = new Map([
+    ['web-1.example', parseAddress('10.0.0.1') as IpAddress],
+    ['test-2', parseAddress('10.0.0.2') as IpAddress],
+    ['10-six', parseAddress('fd00::2') as IpAddress],
+  ]);
+
+  it.each([
+    ['80-test-2:8080', ['test-2'], '80-10.0.0.2:8080'],
+    [' web-1.example:80 - test-2:80 ', ['web-1.example', 'test-2'], '10.0.0.1:80-10.0.0.2:80'],
+    ['80-test-2:80, 81-test-2:81', ['test-2'], '80-10.0.0.2:80,81-10.0.0.2:81'],
+    ['[fd00::1]:80-10-six:80', ['10-six'], '[fd00::1]:80-[fd00::2]:80'],
+    ['80-10-six:80', ['10-six'], '80-[fd00::2]:80'],
+    ['80-10.0.0.9:80', [], '80-10.0.0.9:80'],
+  ])('%j', (text, wanted, meant) => {
+    expect(namesInTransfers(text)).toEqual(wanted);
+    const { transfers } = parseTransfers(text, names);
+    expect(transfers.map(formatTransfer).join(',')).toBe(meant);
   });
 });

@@ -3,7 +3,10 @@ import { addressProblem, isLoopback } from './address-kind.ts';
 import type { Transfer } from './config.ts';
 import { UsageError } from './exit-codes.ts';
 import { parsePort } from './parse-number.ts';
-import { splitHostPort, splitList } from './split-list.ts';
+import { isHostName, splitHostPort, splitList } from './split-list.ts';
+
+/** What the names in `-x` were resolved to. */
+export type HostAddresses = ReadonlyMap<string, IpAddress>;
 
 const EXAMPLE = 'expected SOURCE-TARGET, such as 80-192.168.0.2:8080 or 80-[fd00::2]:8080';
 
@@ -17,19 +20,32 @@ export interface Transfers {
  *
  * ```
  * list   := pair { "," pair }
- * pair   := source "-" target          split at the first "-" outside brackets
- * source := [ address ":" ] port [ "@" mac ]
- * target := address ":" port [ "@" mac ]
+ * pair   := source "-" target          split at the first "-" that leaves a source and a target
+ * source := [ host ":" ] port [ "@" mac ]
+ * target := host ":" port [ "@" mac ]
  * ```
  *
- * An IPv6 address stands in brackets. MAC addresses are checked and then left out with a warning.
+ * An IPv6 address stands in brackets; a name must be in `names`. MAC addresses are checked and then left out with a warning.
  * @throws UsageError for anything else.
  */
-export function parseTransfers(text: string): Transfers {
+export function parseTransfers(text: string, names: HostAddresses = new Map()): Transfers {
   const warnings: string[] = [];
-  const transfers = splitList('-x', text).map((pair) => parsePair(pair, warnings));
+  const transfers = splitList('-x', text).map((pair) => parsePair(pair, names, warnings));
   warnings.push(...shadowWarnings(transfers));
   return { transfers, warnings };
+}
+
+/** The host names in the list of `-x`, each once. What is wrong with the list, `parseTransfers` will say. */
+export function namesInTransfers(text: string): string[] {
+  const sides = text.split(',').flatMap((pair) => {
+    const cut = middleDash(pair);
+    return [pair.slice(0, Math.max(cut, 0)), pair.slice(cut + 1)];
+  });
+  const hosts = sides.flatMap((side) => {
+    const parts = splitHostPort(side.replace(/@.*/, '').trim());
+    return parts?.port === undefined || parts.bracketed ? [] : [parts.host];
+  });
+  return [...new Set(hosts.filter(isHostName))];
 }
 
 /** As `-x` spells it: `formatTransfer` after `parseTransfers` is the identity up to the spelling of addresses. */
@@ -46,15 +62,17 @@ export function matchesSource(transfer: Transfer, address: IpAddress, port: numb
   return transfer.source.address?.equals(address) ?? true;
 }
 
-function parsePair(pair: string, warnings: string[]): Transfer {
-  const cut = firstDash(pair);
+function parsePair(pair: string, names: HostAddresses, warnings: string[]): Transfer {
+  const cut = middleDash(pair);
   if (cut < 0) {
     throw new UsageError(
       `Cannot read -x "${pair}": it has no "-" between source and target: ${EXAMPLE}`,
     );
   }
-  const source = parseSide(pair, 'source', withoutMac(pair, pair.slice(0, cut), warnings));
-  const target = parseSide(pair, 'target', withoutMac(pair, pair.slice(cut + 1), warnings));
+  const side = (name: 'source' | 'target', text: string): Side =>
+    parseSide(pair, name, withoutMac(pair, text, warnings), names);
+  const source = side('source', pair.slice(0, cut));
+  const target = side('target', pair.slice(cut + 1));
   if (!target.address) {
     throw new UsageError(
       `Cannot read -x "${pair}": the target has no address: expected ADDRESS:PORT after the "-", such as 192.168.0.2:${target.port}`,
@@ -72,15 +90,25 @@ function parsePair(pair: string, warnings: string[]): Transfer {
   };
 }
 
-/** Position of the first "-" outside brackets, −1 when there is none. */
-function firstDash(pair: string): number {
+const SOURCE = /^(.+:)?\d+\s*(@.*)?$/;
+const TARGET = /^(\[.*\]|[^:[\]]+):\d+\s*(@.*)?$/;
+
+/**
+ * Position of the first "-" outside brackets that leaves something like a source and a target, since names may have dashes, too;
+ * of the first one of all when there is no such; −1 when there is none.
+ */
+function middleDash(pair: string): number {
   let depth = 0;
+  let first = -1;
   for (let i = 0; i < pair.length; i++) {
     if (pair[i] === '[') depth++;
     else if (pair[i] === ']') depth--;
-    else if (pair[i] === '-' && depth <= 0) return i;
+    else if (pair[i] === '-' && depth <= 0) {
+      if (first < 0) first = i;
+      if (SOURCE.test(pair.slice(0, i).trim()) && TARGET.test(pair.slice(i + 1).trim())) return i;
+    }
   }
-  return -1;
+  return first;
 }
 
 function withoutMac(pair: string, side: string, warnings: string[]): string {
@@ -103,7 +131,12 @@ interface Side {
   readonly port: number;
 }
 
-function parseSide(pair: string, name: 'source' | 'target', text: string): Side {
+function parseSide(
+  pair: string,
+  name: 'source' | 'target',
+  text: string,
+  names: HostAddresses,
+): Side {
   const portName = `the ${name} port of -x "${pair}"`;
   const parts = splitHostPort(text);
   if (!parts) {
@@ -115,7 +148,7 @@ function parseSide(pair: string, name: 'source' | 'target', text: string): Side 
   if (parts.port === undefined && !parts.bracketed && parseAddress(parts.host) === undefined) {
     return { port: parsePort(portName, parts.host) };
   }
-  const address = parseAddress(parts.host);
+  const address = parseAddress(parts.host) ?? names.get(parts.host);
   const problem = addressProblem(parts.host, parts.bracketed, address);
   if (address === undefined || problem !== undefined) {
     throw new UsageError(`Cannot read the ${name} of -x "${pair}": ${problem}`);

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { parseAddress, type IpAddress } from '../wire/address.ts';
+import { type IpAddress, parseAddress } from '../wire/address.ts';
 import type { ServerAddress } from './config.ts';
 import { errnoWords } from './errno.ts';
 import { ExitCode, StartError } from './exit-codes.ts';
@@ -28,22 +28,34 @@ export function resolveServers(
 async function resolveServer(server: ServerAddress, find: Lookup): Promise<ResolvedServer> {
   const { host, port } = server;
   if (server.address) return { host, port, address: server.address };
-  const address = parseAddress(await findAddress(host, find));
-  if (address) return { host, port, address };
-  throw unresolved(host, 'its address has a form that is not supported');
+  return { host, port, address: await resolveHost(host, '-s', find) };
 }
 
-async function findAddress(host: string, find: Lookup): Promise<string> {
+/**
+ * The address of the host called `name`, as the system finds it; `option` is where the name stands.
+ * @throws StartError with status 69 when it has none.
+ */
+export async function resolveHost(
+  name: string,
+  option: string,
+  find: Lookup = systemLookup,
+): Promise<IpAddress> {
+  const address = parseAddress(await findAddress(name, option, find));
+  if (address) return address;
+  throw unresolved(name, option, 'its address has a form that is not supported');
+}
+
+async function findAddress(name: string, option: string, find: Lookup): Promise<string> {
   try {
-    return (await find(host)).address;
+    return (await find(name)).address;
   } catch (error) {
-    throw unresolved(host, errnoWords(error));
+    throw unresolved(name, option, errnoWords(error));
   }
 }
 
-const unresolved = (host: string, reason: string): StartError =>
+const unresolved = (host: string, option: string, reason: string): StartError =>
   new StartError(
     ExitCode.unavailable,
-    `Cannot find the address of "${host}" in -s: ${reason}`,
+    `Cannot find the address of "${host}" in ${option}: ${reason}`,
     `"getent hosts ${host}" asks the same question. An address in place of the name always works.`,
   );

@@ -2,6 +2,7 @@ import { daemonReady, isDaemonChild, startDaemon } from '../linux/daemon.ts';
 import { type PidFile, writePidFile } from '../linux/pid-file.ts';
 import { readCommandLine } from './command-line.ts';
 import type { ProcessConfig } from './config.ts';
+import { describeEffective } from './effective.ts';
 import { describeError, ExitCode, exitCodeOf } from './exit-codes.ts';
 import { openLog, type ProcessLog } from './log.ts';
 import type { ProgramSpec } from './option-spec.ts';
@@ -18,7 +19,7 @@ export interface Running {
 
 export interface ProgramShell<Config extends ProcessConfig> {
   readonly spec: ProgramSpec;
-  readConfig(values: OptionValues): Config;
+  readConfig(values: OptionValues): Config | Promise<Config>;
   /** Everything that may fail. `end` lets the program ask for its own end: with a message, or in order. */
   start(config: Config, log: ProcessLog, end: (status: ExitCode) => void): Promise<Running>;
 }
@@ -32,13 +33,21 @@ export async function runProgram<Config extends ProcessConfig>(
   try {
     const values = readCommandLine(shell.spec, argv);
     if (values === undefined) return ExitCode.ok;
-    const config = shell.readConfig(values);
+    const config = await shell.readConfig(values);
+    if (values.has('check')) return check(shell.spec, values, config);
     if (config.daemon && !isDaemonChild()) return await startDaemon();
     return await live(shell, config);
   } catch (error) {
     process.stderr.write(describeError(name, error));
     return exitCodeOf(error);
   }
+}
+
+/** What stands in the configuration is right, as far as can be told without starting. */
+function check(spec: ProgramSpec, values: OptionValues, config: ProcessConfig): ExitCode {
+  for (const warning of config.warnings) process.stderr.write(`${spec.name}: ${warning}\n`);
+  process.stdout.write(describeEffective(spec, values));
+  return ExitCode.ok;
 }
 
 async function live<Config extends ProcessConfig>(

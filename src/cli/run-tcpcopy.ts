@@ -23,7 +23,7 @@ import { ExitCode } from './exit-codes.ts';
 import { openLinks } from './open-links.ts';
 import { TCPCOPY } from './options-tcpcopy.ts';
 import type { ProgramShell, Running } from './run-program.ts';
-import { readTcpcopyConfig } from './tcpcopy-config.ts';
+import { readTcpcopyConfig, resolveTransfers } from './tcpcopy-config.ts';
 
 /** A path's MTU is asked for again at most so often, however many packets turn out too long. */
 const MTU_REFRESH_MS = 1000;
@@ -33,7 +33,8 @@ const GATHER_DELAY: Duration = micros(1500);
 
 export const tcpcopyShell: ProgramShell<TcpcopyConfig> = {
   spec: TCPCOPY,
-  readConfig: (values) => readTcpcopyConfig(values, localAddresses()),
+  readConfig: async (values) =>
+    readTcpcopyConfig(values, localAddresses(), await resolveTransfers(values)),
   start: startTcpcopy,
 };
 

@@ -29,3 +29,9 @@ export function splitHostPort(text: string): HostAndPort | undefined {
   if (!plain) return undefined;
   return { host: plain[1] as string, bracketed: false, port: plain[2] };
 }
+
+/** RFC 1123 §2.1, with "_" as many networks use it. Digits and dots only would be a mistyped IPv4 address. */
+export const isHostName = (text: string): boolean =>
+  text.length <= 253 &&
+  !/^[\d.]+$/.test(text) &&
+  text.split('.').every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label));

@@ -7,20 +7,38 @@ import type { OptionValues } from './option-values.ts';
 import { parseClientAddresses, type ClientAddresses } from './parse-client-addresses.ts';
 import { parseInterfaces } from './parse-interfaces.ts';
 import { parseServers } from './parse-servers.ts';
-import { parseTransfers, type Transfers } from './parse-transfers.ts';
+import {
+  type HostAddresses,
+  namesInTransfers,
+  parseTransfers,
+  type Transfers,
+} from './parse-transfers.ts';
 import { readFilter, readProcessConfig } from './process-config.ts';
+import { resolveHost } from './resolve-servers.ts';
 import { refuseSelfCopy } from './self-copy.ts';
+
+/**
+ * The addresses of the host names in -x, all asked for at once.
+ * @throws StartError for a name without an address.
+ */
+export async function resolveTransfers(values: OptionValues): Promise<HostAddresses> {
+  const names = namesInTransfers(values.text('transfer') ?? '');
+  const addresses = await Promise.all(names.map((name) => resolveHost(name, '-x')));
+  return new Map(names.map((name, i) => [name, addresses[i] as IpAddress]));
+}
 
 /**
  * The configuration that the options of tcpcopy spell.
  * @param localAddresses addresses of this host, to refuse copies that would come back
+ * @param names what the host names in -x were resolved to
  * @throws UsageError
  */
 export function readTcpcopyConfig(
   values: OptionValues,
   localAddresses: readonly IpAddress[],
+  names: HostAddresses = new Map(),
 ): TcpcopyConfig {
-  const { transfers, warnings: transferWarnings } = readTransfers(values);
+  const { transfers, warnings: transferWarnings } = readTransfers(values, names);
   refuseSelfCopy(transfers, localAddresses);
   const servers = parseServers(requiredServers(values), values.integer('port'));
   const targets = transfers.map(({ target }) => target.address);
@@ -64,9 +82,9 @@ export function readTcpcopyConfig(
   };
 }
 
-function readTransfers(values: OptionValues): Transfers {
+function readTransfers(values: OptionValues, names: HostAddresses): Transfers {
   const text = values.text('transfer');
-  if (text !== undefined) return parseTransfers(text);
+  if (text !== undefined) return parseTransfers(text, names);
   throw new UsageError(
     'Cannot start without -x: it says which port is copied to which target',
     'For example: tcpcopy -x 80-192.168.0.2:8080 -s 192.168.0.3. "tcpcopy -h" lists the options.',
