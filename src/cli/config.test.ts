@@ -90,6 +90,14 @@ describe('readTcpcopyConfig', () => {
     expect(servers.map(formatServer)).toEqual(['a:1000', 'b:2000']);
   });
 
+  it('-g raises the share for 100 s; a time or a shape of its own asks for the same', () => {
+    const ramp = (options: string) => tcpcopy(`-x 80-10.0.0.2:80 -s a ${options}`).ramp;
+    expect(ramp('-r 20')).toBeUndefined();
+    expect(ramp('-g')).toEqual({ time: seconds(100), shape: 'linear' });
+    expect(ramp('--gradual-time 30')).toEqual({ time: seconds(30), shape: 'linear' });
+    expect(ramp('-g --gradual-shape exponential')).toMatchObject({ shape: 'exponential' });
+  });
+
   it('reads every option that works', () => {
     const config = tcpcopy(
       '-x 80-10.0.0.2:80 -s 10.0.0.9 -C3 -D1400 -t60 -k70 -WO -i eth0,eth1,eth0 -P run.pid -l a.log',

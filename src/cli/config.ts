@@ -1,4 +1,5 @@
 import type { Duration } from '../base/time.ts';
+import type { Ramp } from '../replay/share.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { LogLevel } from './log-level.ts';
 
@@ -83,8 +84,10 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly clientAddresses: readonly IpAddress[];
   /** The same addresses as ranges, for messages. */
   readonly clientRanges: readonly AddressRange[];
-  /** A connection is copied when its selector, 0 to 99, is below this; 1 to 100. */
+  /** Share of the connections that is copied, above 0 and up to 100. */
   readonly percentage: number;
+  /** How the share comes to be so large; absent when it is from the start. */
+  readonly ramp?: Ramp;
   /** Copies of each connection; 1. */
   readonly copies: number;
   /** Octets of the largest packet towards the target, IP header included; 576 to 65535. */

@@ -141,13 +141,13 @@ describe('parseArguments', () => {
     expect(refusal('-f 300').message).toContain('out of range, expected an integer from 0 to 31');
   });
 
-  it('row 10: -r 0 and -r 100 mean all; fractions are rounded up with a warning', () => {
+  it('row 10: -r 0 and -r 100 mean all; fractions are taken as they are', () => {
     expect(start('-r 0').percentage('percentage')).toBe(100);
     expect(start('-r 100').percentage('percentage')).toBe(100);
     expect(start('-r 20').warnings).toEqual([]);
     const values = start('-r 20.25');
-    expect([values.percentage('percentage'), values.warnings.length]).toEqual([21, 1]);
-    expect(start('-r 0.01').percentage('percentage')).toBe(1);
+    expect([values.percentage('percentage'), values.warnings.length]).toEqual([20.25, 0]);
+    expect(start('-r 0.01').percentage('percentage')).toBe(0.01);
   });
 
   it.each([

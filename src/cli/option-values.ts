@@ -54,12 +54,12 @@ export class OptionValues {
     return parseInteger(this.#label(spec), text, spec.value).value;
   }
 
-  /** Whole percent, 1 to 100. */
+  /** Above 0, at most 100. */
   percentage(name: string): number {
     const spec = this.#spec(name);
     const text = this.text(name);
     if (spec.value.kind !== 'percentage' || text === undefined) throw wrongKind(spec, 'percentage');
-    return parsePercentage(this.#label(spec), text).value;
+    return parsePercentage(this.#label(spec), text);
   }
 
   #label(spec: OptionSpec): string {
@@ -78,7 +78,7 @@ export class OptionValues {
     const { value } = spec;
     for (const text of this.#given.get(spec.name)?.texts ?? []) {
       if (value.kind === 'integer') this.#warn(parseInteger(label, text, value).warning);
-      if (value.kind === 'percentage') this.#warn(parsePercentage(label, text).warning);
+      if (value.kind === 'percentage') parsePercentage(label, text);
       if (value.kind === 'choice' && !value.choices.includes(text)) {
         throw new UsageError(
           `Cannot use ${label} "${text}": expected one of ${value.choices.join(', ')}`,

@@ -34,22 +34,17 @@ export function parseInteger(label: string, text: string, range: IntegerRange): 
 }
 
 /**
- * A share of 100 with at most two decimals, as whole percent from 1 to 100; 0 means 100, as in the original.
+ * A share of 100 with at most two decimals, above 0; 0 means 100, as in the original.
  * @throws UsageError for anything else, 150 among it.
  */
-export function parsePercentage(label: string, text: string): Parsed<number> {
+export function parsePercentage(label: string, text: string): number {
   const trimmed = text.trim();
   if (!/^\d{1,3}(\.\d{1,2})?$/.test(trimmed) || Number(trimmed) > 100) {
     throw new UsageError(
       `Cannot use ${label} "${text}": expected a percentage from 0 to 100, where 0 and 100 copy all`,
     );
   }
-  const share = Number(trimmed);
-  if (share === 0) return { value: 100 };
-  // Connections fall into 100 classes, of which whole ones are copied: a fraction cannot be honoured exactly.
-  const value = Math.ceil(share);
-  if (value === share) return { value };
-  return { value, warning: `${label} ${trimmed} is rounded up: ${value} % is used` };
+  return Number(trimmed) || 100;
 }
 
 /**

@@ -153,6 +153,7 @@ function replayerConfig(config: TcpcopyConfig, transfers: readonly Transfer[]): 
       v6: v6.length > 0 ? new ClientAddresses(v6) : undefined,
     },
     percentage: config.percentage,
+    ...(config.ramp !== undefined && { ramp: config.ramp }),
     onlyFromSyn: config.onlyNewConnections,
     maxCopies: config.limits.maxConnections,
     maxPayload: config.limits.maxHeldOctetsTotal,

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { seconds, type Duration } from '../base/time.ts';
+import type { Ramp, RampShape } from '../replay/share.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { Limits, ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
 import { UsageError } from './exit-codes.ts';
@@ -68,6 +69,7 @@ export function readTcpcopyConfig(
     clientAddresses: clients.addresses,
     clientRanges: clients.ranges,
     percentage: values.percentage('percentage'),
+    ...(isGradual(values) && { ramp: readRamp(values) }),
     copies: 1,
     mtu: values.integer('mtu'),
     mss: values.integer('mss'),
@@ -105,6 +107,15 @@ function readClientAddresses(values: OptionValues, targets: readonly IpAddress[]
   if (text === undefined) return { addresses: [], ranges: [], warnings: [] };
   return parseClientAddresses(text, targets);
 }
+
+/** Each option of the ramp asks for it. */
+const isGradual = (values: OptionValues): boolean =>
+  ['gradual', 'gradual-time', 'gradual-shape'].some((name) => values.has(name));
+
+const readRamp = (values: OptionValues): Ramp => ({
+  time: seconds(values.integer('gradual-time')),
+  shape: values.text('gradual-shape') as RampShape,
+});
 
 function refuseCopies(values: OptionValues): void {
   const copies = values.integer('copies');

@@ -13,7 +13,8 @@ import type { ClientAddresses } from './client-addresses.ts';
 import { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import type { Ledger } from './ledger.ts';
-import { selector } from './sampling.ts';
+import { samplePoint } from './sampling.ts';
+import { type Ramp, Share } from './share.ts';
 import { SynTemplates } from './syn-templates.ts';
 import type { Transfer } from './transfers.ts';
 
@@ -23,6 +24,8 @@ const SYNTHESISED_WINDOW = 65_535;
 /** A client whose handshake was not captured counts as this far away: near, but not on the same machine. */
 const JOINED_RTT = 1000 as Duration;
 const LOOPBACK_NETWORK = 127;
+/** Percent. */
+const ALL = 100;
 
 export interface AdmissionConfig {
   readonly transfers: readonly Transfer[];
@@ -33,6 +36,8 @@ export interface AdmissionConfig {
   };
   /** -r; 0: all. */
   readonly percentage: number;
+  /** -g: how the share comes to be that of -r. */
+  readonly ramp?: Ramp;
   /** -O: never join a connection after its SYN. */
   readonly onlyFromSyn: boolean;
   readonly maxCopies: number;
@@ -46,8 +51,10 @@ export class Admission {
   /** The online server has few addresses: each is made once. */
   readonly #online: IpAddress[] = [];
   readonly #syns = new SynTemplates();
+  readonly #share: Share;
 
   constructor(config: AdmissionConfig, context: SessionContext, random: Random) {
+    this.#share = new Share(config.percentage, config.ramp);
     this.#config = config;
     this.#context = context;
     this.#random = random;
@@ -63,7 +70,10 @@ export class Admission {
     return copies.size < this.#config.maxCopies;
   }
 
-  /** A copy of the connection that `p`, a SYN or a packet of an unknown connection, belongs to; or why there is none. Of `former` it may have the ends. */
+  /**
+   * A copy of the connection that `p`, a SYN or a packet of an unknown connection, belongs to; or why there is none. `former`: the copy before
+   * of the same client port, whose ends it may have; what goes on after the end of that one has been chosen already.
+   */
   admit(
     now: Instant,
     p: PacketView,
@@ -75,7 +85,8 @@ export class Admission {
   ): Copy | Verdict {
     const isSyn = (p.flags & SYN) !== 0;
     const replacement = this.#replacement(p);
-    if (!this.#isSampled(p, replacement)) {
+    const share = isSyn ? this.#share.at(now) : former ? ALL : this.#share.lowest;
+    if (!isSampled(p, replacement, share)) {
       if (isSyn) {
         ledger.connections++;
         ledger.notSampled++;
@@ -105,15 +116,6 @@ export class Admission {
   #replacement(p: PacketView): IpAddress | undefined {
     const { v4, v6 } = this.#config.clientAddresses;
     return (p.family === 4 ? v4 : v6)?.replace(p);
-  }
-
-  #isSampled(p: PacketView, as: IpAddress | undefined): boolean {
-    const { percentage } = this.#config;
-    if (percentage === 0 || percentage >= 100) return true;
-    const sel = as
-      ? selector(as.w0, as.w1, as.w2, as.w3, p.sourcePort)
-      : selector(p.src0, p.src1, p.src2, p.src3, p.sourcePort);
-    return sel < percentage;
   }
 
   /** The ends of the copy, or why there can be none. */
@@ -196,6 +198,14 @@ export class Admission {
     this.#online.push(address);
     return address;
   }
+}
+
+function isSampled(p: PacketView, as: IpAddress | undefined, share: number): boolean {
+  if (share >= ALL) return true;
+  const point = as
+    ? samplePoint(as.w0, as.w1, as.w2, as.w3, p.sourcePort)
+    : samplePoint(p.src0, p.src1, p.src2, p.src3, p.sourcePort);
+  return point < share;
 }
 
 /** A keep-alive with the octet before those to come (RFC 9293 §3.8.4). Whoever writes a single octet has it pushed. */

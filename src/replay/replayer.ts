@@ -171,6 +171,7 @@ export class Replayer {
     const transfer = this.transfers.match(p);
     if (transfer === undefined) return Verdict.unmatched;
     let copy = this.#copies.findByClientPacket(p);
+    let former: Copy | undefined;
     if ((p.flags & (SYN | ACK)) === SYN) {
       if (!isIntact(p, checksum)) return Verdict.badChecksum;
       if (copy?.syn.captured && copy.capturedIss === p.seq) {
@@ -194,10 +195,20 @@ export class Replayer {
         checksum = ChecksumState.valid; // As was just found: it covers what is skipped too.
       }
       this.#detach(copy);
+      former = copy;
       copy = undefined;
     }
     if (copy !== undefined) return this.#feed(now, copy, p, checksum);
-    const admitted = this.#admission.admit(now, p, checksum, transfer, this.#copies, this.ledger);
+    const { ledger } = this;
+    const admitted = this.#admission.admit(
+      now,
+      p,
+      checksum,
+      transfer,
+      this.#copies,
+      ledger,
+      former,
+    );
     if (typeof admitted === 'number') {
       if (!this.#admission.mayJoin) this.#noteSkipped(p, admitted);
       return admitted;

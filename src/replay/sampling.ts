@@ -18,3 +18,16 @@ export function selector(w0: number, w1: number, w2: number, w3: number, port: n
   const k = (rawPort(port) + address) & 0xffff;
   return ((k >>> 8) + (k & 0xff)) % 100;
 }
+
+/**
+ * Where a connection stands among 100: it is copied when this is below the share, which may be a fraction. The whole part is
+ * `selector`; the rest tells connections apart that have the same one.
+ */
+export function samplePoint(w0: number, w1: number, w2: number, w3: number, port: number): number {
+  let h = Math.imul(w0 ^ port, 0x9e3779b1);
+  h = Math.imul(h ^ w1 ^ (h >>> 15), 0x85ebca6b);
+  h = Math.imul(h ^ w2 ^ (h >>> 13), 0xc2b2ae35);
+  h = Math.imul(h ^ w3 ^ (h >>> 16), 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
+  return selector(w0, w1, w2, w3, port) + (h >>> 16) / 65_536;
+}
