@@ -7,7 +7,7 @@ import type { LoadPart } from '../../lab/load-plan.ts';
 import { startCopying } from '../../lab/programs.ts';
 import { compareStreams, type StreamComparison } from '../../lab/streams.ts';
 import { CAPTURE_DEVICE, createLab } from '../../lab/topology.ts';
-import { expectAllEnded, expectTrue, readEnds } from './support.ts';
+import { expectAllEnded, expectTrue, readSection } from './support.ts';
 
 const LOSSY: readonly LoadPart[] = [
   { name: 's', kind: 'new', rate: 100, requests: 300, connections: 50 },
@@ -59,7 +59,7 @@ test.each([10, 50, 200])('%i of 1,000 packets: true prefixes', async (captureLos
   expectTrue(seen);
   expect(seen.streams.prefix, seen.said).toBeGreaterThan(0);
   expect(seen.said).toMatch(/ capture gap +[1-9]/);
-  expectAllEnded(seen, readEnds(seen.said).seen);
+  expectAllEnded(seen, readSection(seen.said, 'connections seen').total);
   expect(seen.others, seen.said).toMatchObject({ online: 600, identical: 600, target: 600 });
 });
 
@@ -68,6 +68,6 @@ test('200 of 1,000 packets, and connections are joined in their middle: no copy 
   const { inner, foreign } = seen.streams;
   expect(foreign, `${JSON.stringify(seen.streams)}\n${seen.said}`).toBe(0);
   expect(inner, seen.said).toBeGreaterThan(0);
-  expectAllEnded(seen, readEnds(seen.said).seen);
+  expectAllEnded(seen, readSection(seen.said, 'connections seen').total);
   expect(seen.others, seen.said).toMatchObject({ online: 600, identical: 600, target: 600 });
 });

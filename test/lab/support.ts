@@ -81,37 +81,36 @@ export function peerOf(record: RequestRecord): { address: string; port: number }
   return { address: record.peer.slice(0, at), port: Number(record.peer.slice(at + 1)) };
 }
 
-/** What tcpcopy's account says of connections: how many it saw, and how many ended in which way. */
-export interface Ends {
-  readonly seen: number;
-  readonly notCopied: number;
-  /** By the name of the outcome; those of which there were none are left out. */
-  readonly outcomes: Readonly<Record<string, number>>;
+/** A heading of tcpcopy's account: how many there were, and what became of them, by the account's own words. */
+export interface Section {
+  readonly total: number;
+  readonly parts: Readonly<Record<string, number>>;
 }
 
-/** Reads the account at the end of what the programs said. */
-export function readEnds(said: string): Ends {
-  const lines = said.matchAll(/^ *(\S.*?) {2,}(\d+)$/gm);
-  const account = new Map([...lines].map(([, label = '', count]) => [label, Number(count)]));
-  const count = (label: string): number => account.get(label) ?? 0;
-  const names = OUTCOME_NAMES.filter((name) => count(name) > 0);
-  return {
-    seen: count('connections seen'),
-    notCopied: count('not sampled (-r)') + count('not begun (limit or address in use)'),
-    outcomes: Object.fromEntries(names.map((name) => [name, count(name)])),
-  };
+/** Reads the lines under `heading` in the account at the end of what the programs said. */
+export function readSection(said: string, heading: string): Section {
+  const section = new RegExp(`^${heading} +(\\d+)\\n((?: {2}.*\\n)*)`, 'm').exec(said);
+  if (section === null) throw new Error(`no "${heading}" in the account:\n${said}`);
+  const lines = (section[2] ?? '').matchAll(/^ +(\S.*?) {2,}(\d+)$/gm);
+  const parts = [...lines]
+    .map(([, label = '', count]) => [label, Number(count)] as const)
+    // Counted in another line already.
+    .filter(([label]) => !label.startsWith('of these'));
+  return { total: Number(section[1]), parts: Object.fromEntries(parts) };
 }
 
-/** Every connection that was captured has ended, in exactly one way, and by itself. */
+/** Every connection that was captured has ended, in exactly one way, and by itself; and so has every request. */
 export function expectAllEnded({ said }: Pick<Outcome, 'said'>, seen: number): void {
-  const ends = readEnds(said);
-  expect(ends.seen, said).toBe(seen);
-  expect(
-    Object.values(ends.outcomes).reduce((sum, n) => sum + n, ends.notCopied),
-    said,
-  ).toBe(seen);
+  const connections = readSection(said, 'connections seen');
+  expect(connections.total, said).toBe(seen);
+  for (const { total, parts } of [connections, readSection(said, 'requests captured')]) {
+    expect(
+      Object.values(parts).reduce((sum, count) => sum + count, 0),
+      said,
+    ).toBe(total);
+  }
   for (const end of [End.open, End.stopped, End.internalError, End.unregistered]) {
-    expect(ends.outcomes, said).not.toHaveProperty([OUTCOME_NAMES[end] as string]);
+    expect(connections.parts, said).not.toHaveProperty([OUTCOME_NAMES[end] as string]);
   }
 }
 
