@@ -58,10 +58,13 @@ function judgeCalm({ target, replayer }: Simulation): string {
 }
 
 /** What the target received is the beginning of a stream: more than there is can be only a fault of the simulator. */
-function judgeUnkind({ clients, target }: Simulation): string {
+function judgeUnkind({ clients, target, replayer }: Simulation): string {
   for (const [i, { total }] of clients.entries()) {
     if (target.received(i) > total) return `${target.received(i)} of ${total} octets`;
   }
+  // With back-off so many time-outs in a row take longer than a target may be silent.
+  const limited = replayer.ledger.outcomes[Outcome.retransmissionLimit] as number;
+  if (limited > 0) return OUTCOME_NAMES[Outcome.retransmissionLimit] as string;
   return '';
 }
 

@@ -41,7 +41,8 @@ export function application(c: TargetConnection): void {
 
 function isGone({ script, peerFin }: TargetConnection, isBad: boolean): boolean {
   if (script.manners === 'resetsAtFin') return peerFin;
-  return isBad && (script.manners === 'resets' || script.manners === 'dies');
+  const { manners } = script;
+  return isBad && (manners === 'resets' || manners === 'dies' || manners === 'vanishes');
 }
 
 function checkTurn(c: TargetConnection, offset: number): void {

@@ -13,6 +13,8 @@ export const MANNERS = [
   'resetsAtFin',
   /** Is killed when it has received `badAt` octets: whatever comes then is refused. */
   'dies',
+  /** Loses its power when it has received `badAt` octets: nothing comes back any more. */
+  'vanishes',
   /** No one listens. */
   'refuses',
   /** A firewall: nothing comes back at all. */

@@ -62,6 +62,7 @@ export class SimTarget {
     const script = this.#scriptOf(p);
     if (script.manners === 'mute') return;
     const c = this.#connections.get(p.from.port);
+    if (c?.isGone && c.script.manners === 'vanishes') return;
     if (p.flags.includes('S')) this.#handleSyn(script, c, p);
     else if (c === undefined || c.isGone) this.#refuse(p);
     else {
