@@ -153,7 +153,7 @@ export class Admission {
     const ipId = this.#random.uint32() & 0xffff;
     const copy = new Copy(this.#context, captured, ends, syn, numbers, now, ipId);
     copy.lifeAt = (now + this.#context.config.handshakeTimeout) as Instant;
-    copy.synSeenAt = p.seenAt;
+    copy.synSeenAt = copy.lastPieceAt = p.seenAt;
     if (!isSyn) copy.clientRtt = JOINED_RTT;
     return copy;
   }
