@@ -72,17 +72,15 @@ function unknownKey(
 function textsOf(spec: OptionSpec, label: string, value: TomlValue): string[] {
   const { kind } = spec.value;
   if (kind === 'flag' && typeof value === 'boolean') return value ? [''] : [];
-  if (kind !== 'flag') {
-    const items = kind === 'list' && Array.isArray(value) ? value : [value];
-    if (items.length > 0 && items.every(isPlain)) return items.map(String);
+  const type = kind === 'integer' || kind === 'percentage' ? 'number' : 'string';
+  const items = kind === 'list' && Array.isArray(value) ? value : [value];
+  if (kind !== 'flag' && items.length > 0 && items.every((item) => typeof item === type)) {
+    return items.map(String);
   }
   throw new UsageError(
     `Cannot use ${label}: found ${found(value)}, expected ${expected(spec.value)}`,
   );
 }
-
-const isPlain = (value: TomlValue): value is string | number =>
-  typeof value === 'string' || typeof value === 'number';
 
 const found = (value: TomlValue): string => {
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';

@@ -1,0 +1,28 @@
+# Made from the option table in src/cli by tools/completions.ts. Do not edit.
+_intercept() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+  # "--name=value" comes as three words.
+  if [[ $cur == '=' ]]; then
+    cur=''
+  elif [[ $prev == '=' ]]; then
+    prev=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  COMPREPLY=()
+  case $prev in
+    --key-file | --tls-cert | --tls-key | -l | --log-file | -P | --pid-file | --config)
+      compopt -o filenames 2>/dev/null
+      COMPREPLY=($(compgen -f -- "$cur"))
+      return ;;
+    --log-level)
+      COMPREPLY=($(compgen -W 'debug info warn error' -- "$cur"))
+      return ;;
+    -i | --interface)
+      COMPREPLY=($(compgen -W "any $(ls /sys/class/net)" -- "$cur"))
+      return ;;
+    -F | --filter | -D | --docker | -p | --port | -b | --bind | --max-connections | --max-connections-per-peer | --max-routes | --max-routes-per-peer)
+      :
+      return ;;
+  esac
+  COMPREPLY=($(compgen -W '-F --filter -i --interface -D --docker --dnat -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect -l --log-file --log-level -P --pid-file -d --daemon --config --check -h --help -v --version' -- "$cur"))
+}
+complete -F _intercept intercept

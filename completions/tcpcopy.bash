@@ -1,0 +1,31 @@
+# Made from the option table in src/cli by tools/completions.ts. Do not edit.
+_tcpcopy() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+  # "--name=value" comes as three words.
+  if [[ $cur == '=' ]]; then
+    cur=''
+  elif [[ $prev == '=' ]]; then
+    prev=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  COMPREPLY=()
+  case $prev in
+    --key-file | --tls-ca | -l | --log-file | -P | --pid-file | --config)
+      compopt -o filenames 2>/dev/null
+      COMPREPLY=($(compgen -f -- "$cur"))
+      return ;;
+    --gradual-shape)
+      COMPREPLY=($(compgen -W 'linear exponential' -- "$cur"))
+      return ;;
+    --log-level)
+      COMPREPLY=($(compgen -W 'debug info warn error' -- "$cur"))
+      return ;;
+    -i | --interface)
+      COMPREPLY=($(compgen -W "any $(ls /sys/class/net)" -- "$cur"))
+      return ;;
+    -x | --transfer | -r | --percentage | --gradual-time | -n | --copies | -c | --client-address | -s | --intercept | -p | --port | -C | --connections | -M | --mtu | -D | --mss | -t | --session-timeout | -k | --keepalive-timeout | --max-connections | --max-held-segments | --max-held-octets | --max-held-segments-total | --max-held-octets-total | --max-retransmissions | --max-reconnections | --handshake-timeout | --close-wait-timeout | --closing-timeout | --gap-timeout | --linger-time | -F | --filter)
+      :
+      return ;;
+  esac
+  COMPREPLY=($(compgen -W '-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies -O --only-new -c --client-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout --max-connections --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --linger-time -i --interface -F --filter -l --log-file --log-level -P --pid-file -d --daemon --config --check -h --help -v --version' -- "$cur"))
+}
+complete -F _tcpcopy tcpcopy
