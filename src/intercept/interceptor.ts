@@ -1,8 +1,8 @@
 import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { Instant } from '../base/time.ts';
-import { AddResult } from '../control/frame.ts';
 import { InterceptEnd } from '../control/intercept-end.ts';
+import type { Failure } from '../control/failure.ts';
 import { CONTROL_VERSION } from '../control/registration.ts';
 import { ByeCode } from '../control/small-frames.ts';
 import type { Log } from '../ports/log.ts';
@@ -17,6 +17,7 @@ import { type Access, ANYBODY, type InterceptorOptions, limitsOf } from './inter
 import { originalKey } from './original-key.ts';
 import type { Peer, PeerHost } from './peer.ts';
 import { addressOfPeer } from './peer-limits.ts';
+import { type FrameSink, Outbox } from './outbox.ts';
 import { Peers } from './peers.ts';
 import { Redirect } from './redirect.ts';
 import { DEFAULT_MAX_ROUTES, Registered, RouteState, RouteTable } from './route-table.ts';
@@ -25,14 +26,6 @@ import { type ResponseSource, TargetSet } from './target-set.ts';
 import { TurnTaking } from './turn-taking.ts';
 import { Cause, Unrouted } from './unrouted.ts';
 import { Waiting } from './waiting.ts';
-
-/** Takes out what the core has for its peers. */
-export interface FrameSink {
-  /** Sends whole frames on a connection in one write. False when it took nothing because the peer does not read. */
-  sendFrames(connection: number, memory: Memory, offset: number, length: number): boolean;
-  /** Closes a connection, of which the core knows nothing any more. */
-  closeConnection(connection: number): void;
-}
 
 /** Of payload, in a message of 192 octets. */
 const MESSAGE_PAYLOAD = 128;
@@ -58,10 +51,8 @@ export class Interceptor implements PeerHost {
   readonly #payloadMessages: boolean;
   readonly #view = new PacketView();
   readonly #key = new FlowKey();
-  /** Peers with something to send: the first `#readyCount` entries. */
-  readonly #ready: Peer[] = [];
-  #readyCount = 0;
   readonly #tally = new Tally();
+  readonly #outbox: Outbox;
   /** Of the input in hand. */
   #now = 0 as Instant;
   /** Whether the copies that are answered take quick turns. */
@@ -76,6 +67,7 @@ export class Interceptor implements PeerHost {
     this.#folded = new FoldedLog(log);
     this.#notices = new Notices(this.#folded);
     this.#peers = new Peers(this.#notices, limitsOf(options));
+    this.#outbox = new Outbox(this.#tally, this.#peers, this.#notices);
     this.#routes = new RouteTable(secret, options.maxRoutes ?? DEFAULT_MAX_ROUTES);
     this.#waiting = new Waiting(secret, this.#unrouted);
     this.targets = new TargetSet(secret);
@@ -114,9 +106,11 @@ export class Interceptor implements PeerHost {
     this.#waiting.expire(now);
     const { end } = peer;
     const goesOn = end.handleData(memory, length);
-    if (end.length > 0) this.#setReady(peer);
+    this.#outbox.note(peer);
     if (!goesOn) {
-      this.#close(now, peer, ByeCode.malformed, end.failure?.reason ?? 'it cannot be understood');
+      const { bye, reason } = end.failure as Failure;
+      if (bye === ByeCode.done) this.#takeLeave(now, peer, reason);
+      else this.#close(now, peer, ByeCode.malformed, reason);
       return;
     }
     peer.patience.heard(now, peer.heard, end.isMidMessage, end.isReady);
@@ -129,10 +123,7 @@ export class Interceptor implements PeerHost {
     const peer = this.#peers.find(connection);
     if (peer === undefined) return;
     this.#peers.lost(now, peer, reason);
-    const { packets } = peer.end;
-    this.#tally.queued -= packets;
-    this.#tally.peerGone += packets;
-    peer.end.clear();
+    this.#outbox.discard(peer);
     this.#release(now, peer);
   }
 
@@ -159,7 +150,7 @@ export class Interceptor implements PeerHost {
     const row = routes.find(this.#key);
     if (row >= 0 && routes.stateOf(row) === RouteState.live) {
       routes.use(now, row, (view.flags & (FIN | RST)) !== 0);
-      this.#queue(routes.ownerOf(row), view, packet.length, packet.receivedAt);
+      this.#outbox.add(now, routes.ownerOf(row), view, packet.length, packet.receivedAt);
     } else {
       this.#wait(now, row, packet);
     }
@@ -180,29 +171,7 @@ export class Interceptor implements PeerHost {
 
   /** Hands over what has gathered, one write for each connection, and closes those that must be closed. */
   pollTransmit(now: Instant, sink: FrameSink): void {
-    const tally = this.#tally;
-    for (let i = 0; i < this.#readyCount; i++) {
-      const peer = this.#ready[i] as Peer;
-      peer.ready = false;
-      const { memory, length, packets } = peer.end;
-      if (length === 0) continue;
-      // Clearing leaves the octets where they are; the sink may well tell of a disconnect from within the call.
-      peer.end.clear();
-      tally.queued -= packets;
-      const taken = sink.sendFrames(peer.connection, memory, 0, length);
-      if (taken) {
-        tally.forwarded += packets;
-        if (packets > 0) tally.writes++;
-        peer.sent += packets;
-        peer.isSlow = false;
-      } else {
-        this.#drop(now, peer, packets);
-      }
-      if (peer.gone) continue;
-      peer.patience.offered(now, taken);
-      this.#peers.bear(peer);
-    }
-    this.#readyCount = 0;
+    this.#outbox.send(now, sink);
     for (let peer = this.#peers.nextClosing(); peer; peer = this.#peers.nextClosing()) {
       sink.closeConnection(peer.connection);
     }
@@ -217,7 +186,7 @@ export class Interceptor implements PeerHost {
     for (const peer of this.#peers.all()) {
       if (!peer.end.isExtended) continue;
       addCounts(peer, counters, lost);
-      if (peer.end.length > 0) this.#setReady(peer);
+      this.#outbox.note(peer);
     }
   }
 
@@ -306,7 +275,7 @@ export class Interceptor implements PeerHost {
     receivedAt: number,
   ): void {
     this.#view.parse(memory, offset, length, wireLength);
-    this.#queue(peer, this.#view, length, receivedAt);
+    this.#outbox.add(this.#now, peer, this.#view, length, receivedAt);
   }
 
   #openEnd(peer: Peer, channelBinding: Uint8Array | undefined): InterceptEnd {
@@ -342,35 +311,16 @@ export class Interceptor implements PeerHost {
     this.#waiting.add(now, key, packet, view.ipHeaderLength + view.tcpHeaderLength, cause);
   }
 
-  #queue(peer: Peer, view: PacketView, captured: number, receivedAt: number): void {
-    const result = peer.end.addResponse(view, captured, receivedAt);
-    if (result === AddResult.ok) {
-      this.#tally.queued++;
-      if (!peer.ready) this.#setReady(peer);
-    } else if (result === AddResult.full) {
-      this.#drop(this.#now, peer, 1);
-    } else {
-      this.#tally.unroutable++;
-    }
-  }
-
-  #setReady(peer: Peer): void {
-    if (peer.ready) return;
-    peer.ready = true;
-    this.#ready[this.#readyCount++] = peer;
-  }
-
-  #drop(now: Instant, peer: Peer, packets: number): void {
-    this.#tally.slowPeer += packets;
-    peer.dropped += packets;
-    if (packets === 0 || peer.isSlow) return;
-    peer.isSlow = true;
-    this.#notices.tooSlow(now, peer);
-  }
-
   #close(now: Instant, peer: Peer, code: ByeCode, reason: string): void {
     this.#peers.close(now, peer, code, reason);
-    if (peer.end.length > 0) this.#setReady(peer);
+    this.#outbox.note(peer);
+    this.#release(now, peer);
+  }
+
+  /** The peer has said that it ends the connection, and has nothing more to get. */
+  #takeLeave(now: Instant, peer: Peer, reason: string): void {
+    this.#peers.leave(now, peer, reason);
+    this.#outbox.discard(peer);
     this.#release(now, peer);
   }
 
@@ -409,6 +359,6 @@ export class Interceptor implements PeerHost {
     const key = originalKey(view.dst3, view.destinationPort, target, view.sourcePort);
     const peer = group.pick(key);
     if (peer === undefined) this.#unrouted.note(Cause.nobody, words);
-    else this.#queue(peer, view, packet.length, packet.receivedAt);
+    else this.#outbox.add(this.#now, peer, view, packet.length, packet.receivedAt);
   }
 }

@@ -87,7 +87,13 @@ export class Peers {
     this.#forget(peer);
   }
 
-  /** The peers that `close` has named since the last call, one after another. */
+  /** The peer has said that it goes: closed by us, as nothing more will come. */
+  leave(now: Instant, peer: Peer, reason: string): void {
+    this.lost(now, peer, reason);
+    this.#closing.push(peer);
+  }
+
+  /** The peers that `close` and `leave` have named since the last call, one after another. */
   nextClosing(): Peer | undefined {
     return this.#closing.pop();
   }

@@ -197,7 +197,8 @@ export class InterceptLink implements StreamHandler, TcpcopyEndHandler {
   }
 
   handleClose(reason: string): void {
-    this.#lose(this.#hasHeard ? reason : `${reason} before it said anything${UNSAID}`);
+    const hasSpoken = this.#isUp || this.#hasHeard;
+    this.#lose(hasSpoken ? reason : `${reason} before it said anything${UNSAID}`);
   }
 
   handleResponse(

@@ -1,6 +1,7 @@
 import type { Memory } from '../base/memory.ts';
 import { addTime, type Instant, NEVER, seconds } from '../base/time.ts';
-import type { FrameSink, Interceptor } from '../intercept/interceptor.ts';
+import type { Interceptor } from '../intercept/interceptor.ts';
+import type { FrameSink } from '../intercept/outbox.ts';
 import type { ResponseSource } from '../intercept/target-set.ts';
 import type { CapturedPacket, PacketSource } from '../ports/packet-source.ts';
 import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
