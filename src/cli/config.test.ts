@@ -57,6 +57,7 @@ describe('readTcpcopyConfig', () => {
         closeWaitTimeout: seconds(60),
         closingTimeout: seconds(600),
         gapTimeout: seconds(10),
+        onGap: 'reset',
         lingerTime: seconds(6),
       },
       interfaces: [],

@@ -1,5 +1,6 @@
 import type { Duration } from '../base/time.ts';
 import type { Ramp } from '../replay/share.ts';
+import type { GapPolicy } from '../session/context.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { LogLevel } from './log-level.ts';
 
@@ -60,6 +61,7 @@ export interface Limits {
   readonly closeWaitTimeout: Duration;
   readonly closingTimeout: Duration;
   readonly gapTimeout: Duration;
+  readonly onGap: GapPolicy;
   readonly lingerTime: Duration;
 }
 

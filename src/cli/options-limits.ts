@@ -1,5 +1,7 @@
+import type { GapPolicy } from '../session/context.ts';
 import type { OptionSpec } from './option-spec.ts';
 
+export const GAP_POLICIES: readonly GapPolicy[] = ['reset', 'close'];
 /** Most that `--max-held-octets-total` takes, 64 GiB. */
 const MAX_MEMORY = 68_719_476_736;
 const WEEK = 604_800;
@@ -95,6 +97,13 @@ const LIMITS: readonly OptionSpec[] = [
     10,
     'give up a copied connection when what the capture lost of it has not come again for this long',
   ),
+  {
+    name: 'on-gap',
+    value: { kind: 'choice', argument: 'end', choices: GAP_POLICIES },
+    default: 'reset',
+    group: '',
+    doc: 'how such a connection ends, after what came before the gap: reset (RST) or close (FIN)',
+  },
   time(
     'linger-time',
     3600,

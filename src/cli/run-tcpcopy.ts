@@ -170,6 +170,7 @@ function sessionConfig({ limits, ...config }: TcpcopyConfig): SessionConfig {
     keepAliveTimeout: config.keepaliveTimeout,
     handshakeTimeout: limits.handshakeTimeout,
     gapTimeout: limits.gapTimeout,
+    onGap: limits.onGap,
     lingerTime: limits.lingerTime,
     closeWaitTime: limits.closeWaitTimeout,
     closingTimeout: limits.closingTimeout,

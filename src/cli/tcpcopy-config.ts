@@ -4,6 +4,7 @@ import type { Ramp, RampShape } from '../replay/share.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { Limits, ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
 import { UsageError } from './exit-codes.ts';
+import { GAP_POLICIES } from './options-limits.ts';
 import type { OptionValues } from './option-values.ts';
 import { parseClientAddresses, type ClientAddresses } from './parse-client-addresses.ts';
 import { parseInterfaces } from './parse-interfaces.ts';
@@ -147,6 +148,7 @@ function readLimits(values: OptionValues, sessionTimeout: Duration): Limits {
     closeWaitTimeout: time('close-wait-timeout'),
     closingTimeout: values.has('closing-timeout') ? time('closing-timeout') : sessionTimeout,
     gapTimeout: time('gap-timeout'),
+    onGap: GAP_POLICIES.find((policy) => policy === values.text('on-gap')) ?? 'reset',
     lingerTime: time('linger-time'),
   };
 }

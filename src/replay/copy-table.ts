@@ -31,6 +31,15 @@ export class CopyTable {
     return this.#byCaptured.find(key);
   }
 
+  /** The copy of the connection that a captured packet of the online server belongs to. */
+  findByOnlinePacket(p: PacketView): Copy | undefined {
+    const key = this.#key;
+    key.setAddress(0, p.dst0, p.dst1, p.dst2, p.dst3);
+    key.setAddress(4, p.src0, p.src1, p.src2, p.src3);
+    key.setPorts(p.destinationPort, p.sourcePort);
+    return this.#byCaptured.find(key);
+  }
+
   /** The copy that a segment of the target is meant for. */
   findByTargetPacket(p: PacketView): Copy | undefined {
     const key = this.#key;

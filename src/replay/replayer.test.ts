@@ -352,6 +352,12 @@ describe('a port used again', () => {
     d.advance(seconds(11)); // A hole that nothing fills.
     expect(d.client('PA', { seq: 1041, ack: 5301, data: 10 })).toBe(Verdict.lostData);
     d.takeSent();
+    d.target('A', { seq: 9001, ack: 1011 });
+    d.target('PA', { seq: 9001, ack: 1011, data: 300 });
+    d.expect('PA', { seq: 1011, data: 10 });
+    d.target('A', { seq: 9301, ack: 1021 });
+    d.expect('RA', { seq: 1021 });
+    expect(d.client('PA', { seq: 1041, ack: 5301, data: 10 })).toBe(Verdict.lostData);
     expect(d.client('PA', { seq: 1051, ack: 5601, data: 10 })).toBe(Verdict.data);
     d.expect('S', { seq: 1050 });
   });

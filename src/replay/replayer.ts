@@ -169,7 +169,7 @@ export class Replayer {
 
   #judge(now: Instant, p: PacketView, checksum: ChecksumState): Verdict {
     const transfer = this.transfers.match(p);
-    if (transfer === undefined) return Verdict.unmatched;
+    if (transfer === undefined) return this.#judgeOther(now, p);
     let copy = this.#copies.findByClientPacket(p);
     let former: Copy | undefined;
     if ((p.flags & (SYN | ACK)) === SYN) {
@@ -214,6 +214,17 @@ export class Replayer {
       return admitted;
     }
     return this.#begin(now, admitted, p, checksum);
+  }
+
+  /** A packet to no address and port of -x: perhaps it comes from one. */
+  #judgeOther(now: Instant, p: PacketView): Verdict {
+    if (!this.transfers.isFromOnline(p)) return Verdict.unmatched;
+    const copy = this.#copies.findByOnlinePacket(p);
+    if (copy !== undefined) {
+      this.#ready.add(copy);
+      copy.handleOnlinePacket(now, p);
+    }
+    return Verdict.onlineServer;
   }
 
   /** With -O: counts each connection once whose beginning was not captured. */
@@ -295,7 +306,7 @@ export class Replayer {
     // Refused a moment ago, refused again; and where a limit was met, the rest of a request would only meet it again.
     const isHopeless = copy.outcome === Outcome.refused || isOverfull(copy.outcome);
     // The rest of a request that the copy was given in part would mean nothing on another connection.
-    const isFirst = copy.queue.end === seqAdd(copy.capturedIss, 1);
+    const isFirst = !copy.isCut && copy.queue.end === seqAdd(copy.capturedIss, 1);
     const isRequest = isFirst || !copy.pacedAckKnown || seqAfter(p.ack, copy.pacedAck);
     return this.#admission.mayJoin && !isHopeless && isRequest;
   }

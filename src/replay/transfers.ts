@@ -38,7 +38,18 @@ export class TransferTable {
     }
     return undefined;
   }
+
+  /** Whether a captured packet comes from the online server of some pair. */
+  isFromOnline(p: PacketView): boolean {
+    const candidates = this.#byPort.get(p.sourcePort);
+    return (
+      candidates?.some(({ address }) => address === undefined || isSource(address, p)) ?? false
+    );
+  }
 }
 
 const isAddress = (a: IpAddress | undefined, p: PacketView): boolean =>
   a === undefined || (a.w3 === p.dst3 && a.w2 === p.dst2 && a.w1 === p.dst1 && a.w0 === p.dst0);
+
+const isSource = (a: IpAddress, p: PacketView): boolean =>
+  a.w3 === p.src3 && a.w2 === p.src2 && a.w1 === p.src1 && a.w0 === p.src0;

@@ -18,8 +18,7 @@ const REFUSED_PAUSE = seconds(1);
 /** Ends the session with its outcome and lets go of what it holds; with `reset`, the target is told. It lingers to answer strays. */
 export function endSession(s: SessionState, now: Instant, outcome: Outcome, reset = false): void {
   if (s.hasEnded) return;
-  s.outcome = outcome;
-  concludeRequests(s, outcome);
+  conclude(s, outcome);
   // Nothing was sent before the SYN, and a target that has not answered it may still be about to.
   s.rstDue = reset && s.sndMax !== s.iss;
   s.enter('end');
@@ -31,10 +30,21 @@ export function endSession(s: SessionState, now: Instant, outcome: Outcome, rese
   );
 }
 
+/** A copy that was cut has one end, however the rest went. */
+function conclude(s: SessionState, outcome: Outcome): void {
+  s.outcome = s.isCut && outcome !== Outcome.internalError ? Outcome.captureGap : outcome;
+  concludeRequests(s, s.outcome);
+}
+
 /** What the client had seen when it sent the last piece: what it sends after having seen more begins a request. */
 function noteLastSeen(s: SessionState): void {
   const { store } = s.context;
   const { tail } = s.queue;
+  if (s.isCut) {
+    s.pacedAck = s.resetAck;
+    s.pacedAckKnown = true;
+    return;
+  }
   if (tail === NONE || (store.flags(tail) & ACK) === 0) return;
   s.pacedAck = store.ack(tail);
   s.pacedAckKnown = true;
@@ -96,8 +106,7 @@ export function handleTargetReset(s: SessionState, now: Instant): void {
 }
 
 function beginTimeWait(s: SessionState, now: Instant): void {
-  s.outcome = Outcome.completed;
-  concludeRequests(s, Outcome.completed);
+  conclude(s, Outcome.completed);
   clearQueue(s);
   s.resetCaptured = false;
   s.rtxAt = s.paceAt = s.gapAt = NEVER;
@@ -105,8 +114,7 @@ function beginTimeWait(s: SessionState, now: Instant): void {
 }
 
 function completed(s: SessionState, now: Instant): void {
-  s.outcome = Outcome.completed;
-  concludeRequests(s, Outcome.completed);
+  conclude(s, Outcome.completed);
   dropOutput(s);
   s.lifeAt = addTime(now, s.context.config.lingerTime);
 }

@@ -5,6 +5,8 @@ import type { SegmentStore } from '../tcp/segment-store.ts';
 import { TcpOptions } from '../wire/tcp-options.ts';
 import { RequestCounters } from './requests.ts';
 
+export type GapPolicy = 'reset' | 'close';
+
 /** What holds for every session. */
 export interface SessionConfig {
   /** MSS announced in a synthesised SYN (-D). */
@@ -21,6 +23,8 @@ export interface SessionConfig {
   readonly handshakeTimeout: Duration;
   /** How long a hole in the captured data may stay open. */
   readonly gapTimeout: Duration;
+  /** How a copy ends where the capture has lost something for good, after what came before that: with RST, or with FIN. */
+  readonly onGap: GapPolicy;
   /** How long a session that has ended still answers stray segments of the target. */
   readonly lingerTime: Duration;
   /** How long a connection that the target closed waits for the client to close too. */

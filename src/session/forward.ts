@@ -1,12 +1,13 @@
 import type { Memory } from '../base/memory.ts';
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
-import { addTime, type Duration, elapsed, type Instant, NEVER, seconds } from '../base/time.ts';
+import { type Duration, elapsed, type Instant, seconds } from '../base/time.ts';
 import { ChecksumState } from '../ports/packet-source.ts';
 import { NONE } from '../tcp/send-queue.ts';
 import { copyAndSum } from '../wire/checksum.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, FIN, PSH, RST, URG } from '../wire/tcp.ts';
 import { continueElsewhere, endSession } from './closing.ts';
+import { noteAfterCut, watchGap } from './gap.ts';
 import { notePureAck, thinkTime } from './latency.ts';
 import { Outcome } from './outcome.ts';
 import { isSynchronized, Phase } from './phase.ts';
@@ -83,6 +84,7 @@ function noteFirstAck(s: SessionState, p: PacketView, checksum: ChecksumState): 
 function handleClientReset(s: SessionState, p: PacketView, checksum: ChecksumState): Verdict {
   if (!isIntact(p, checksum)) return Verdict.badChecksum;
   if (Math.abs(seqDiff(p.seq, s.queue.end)) > MAX_JUMP) return Verdict.outOfWindow;
+  if (s.isCut) return Verdict.reset; // It ends with a reset of its own.
   s.resetCaptured = true;
   s.resetAck = (p.flags & ACK) !== 0 ? p.ack : s.pacedAck;
   return Verdict.reset;
@@ -93,6 +95,11 @@ function store(s: SessionState, now: Instant, p: PacketView, checksum: ChecksumS
   const end = seqAdd(p.seq, p.segmentLength);
   if (!seqAfter(end, lowest(s))) return Verdict.retransmission;
   const ahead = seqDiff(end, queue.end);
+  if (s.isCut) {
+    if (!seqAfter(end, s.gapFrom)) return Verdict.retransmission;
+    noteAfterCut(s, p.ack);
+    return Verdict.lostData;
+  }
   if (ahead > MAX_JUMP || (s.finCaptured && ahead > 0)) return Verdict.outOfWindow;
   if (ahead < 0 && (p.flags & FIN) !== 0) return Verdict.outOfWindow; // Data was captured beyond this FIN.
   const limit = limitMet(s, p);
@@ -249,15 +256,4 @@ function keptFlags(s: SessionState, p: PacketView, skip: number): number {
 function outOfMemory(s: SessionState, now: Instant): Verdict {
   endSession(s, now, Outcome.totalOctetLimit, true);
   return Verdict.overLimit;
-}
-
-/** A hole that does not close ends the copy in time; one that closes stops the watch, and the next one gets its own time. */
-function watchGap(s: SessionState, now: Instant): void {
-  if (s.hasEnded) return;
-  if (!s.queue.hasGap) {
-    s.gapAt = NEVER;
-  } else if (s.gapAt === NEVER || s.gapFrom !== s.queue.inOrderEnd) {
-    s.gapFrom = s.queue.inOrderEnd;
-    s.gapAt = addTime(now, s.context.config.gapTimeout);
-  }
 }

@@ -2,10 +2,11 @@ import { addTime, type Duration, elapsed, type Instant, NEVER } from '../base/ti
 import type { PacketSink } from '../ports/packet-sink.ts';
 import type { ChecksumState } from '../ports/packet-source.ts';
 import type { PacketView } from '../wire/packet-view.ts';
-import { RST } from '../wire/tcp.ts';
+import { ACK, RST } from '../wire/tcp.ts';
 import { handleSynchronized } from './acks.ts';
 import { endSession, handleAfterEnd } from './closing.ts';
 import { handleClientSegment } from './forward.ts';
+import { cutAtGap, noteOnlineAck } from './gap.ts';
 import { handleInSynSent, handleSynTimeout, reopen } from './handshake.ts';
 import { acknowledge } from './latency.ts';
 import { Outcome } from './outcome.ts';
@@ -35,6 +36,11 @@ export class Session extends SessionState {
     this.synSeenAt = seenAt;
   }
 
+  /** A segment of the online server to the client, where the capture sees it. */
+  handleOnlinePacket(now: Instant, p: PacketView): void {
+    if ((p.flags & (ACK | RST)) === ACK && !this.hasEnded) noteOnlineAck(this, now, p.ack);
+  }
+
   /** The header of a segment of the target; `p.payloadLength` octets followed it. */
   handleTargetHeader(now: Instant, p: PacketView): void {
     const { counters, options } = this.context;
@@ -62,7 +68,7 @@ export class Session extends SessionState {
       acknowledge(this, now);
     }
     if (this.paceAt <= now) this.paceAt = NEVER;
-    if (this.gapAt <= now) endSession(this, now, Outcome.captureGap, true);
+    if (this.gapAt <= now) cutAtGap(this, now);
     if (this.lifeAt <= now) this.#handleLifeTimeout(now);
   }
 

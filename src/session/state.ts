@@ -212,6 +212,10 @@ export class SessionState implements Scheduled {
   ackAt: Instant = NEVER;
   paceAt: Instant = NEVER;
   gapAt: Instant = NEVER;
+  /** What the online server has acknowledged, where its packets are captured; else the client's initial sequence number. */
+  onlineAck: Seq;
+  /** A hole was given up: the copy ends where it begins. `resetAck` is then the highest acknowledgement number of what lay behind it. */
+  isCut = false;
   /** Where the hole begins that `gapAt` waits for. */
   gapFrom: Seq = seqOf(0);
   /** Whatever bounds the present phase. */
@@ -239,6 +243,7 @@ export class SessionState implements Scheduled {
     this.capturedIss = iss;
     this.synTsval = tsval;
     this.iss = iss;
+    this.onlineAck = iss;
     this.sndUna = iss;
     this.sndNxt = iss;
     this.sndMax = iss;

@@ -6,6 +6,7 @@ import { NONE } from '../tcp/send-queue.ts';
 import { ACK, FIN, PSH, RST, SYN, URG } from '../wire/tcp.ts';
 import { endSession, noteFinSent } from './closing.ts';
 import { emit, emitLateAck } from './emit.ts';
+import { endCut } from './gap.ts';
 import { Outcome } from './outcome.ts';
 import { mayRelease, noteReleased } from './pacing.ts';
 import { isSendingOpen, isSynchronized } from './phase.ts';
@@ -132,6 +133,7 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
     sendPiece(s, now, sink, row, skip, length);
     advance(s, now, row, skip + length, isNew);
   }
+  if (s.isCut) endCut(s, now, sink);
   // Behind everything that was captured before it, and not on top of what may be lost: a reset beside RCV.NXT is challenged.
   if (s.resetCaptured && s.flight === 0 && mayRelease(s, s.resetAck, 0, false, now)) {
     emit(s, now, sink, RST | ACK, s.sndMax, NONE, 0, 0);

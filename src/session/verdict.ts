@@ -38,6 +38,8 @@ export const Verdict = {
   strayData: 16,
   /** Payload that came after its copy had ended and could not begin another: lost to the target. */
   lostData: 17,
+  /** Of the online server: its acknowledgement number has been noted. */
+  onlineServer: 18,
 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
@@ -61,4 +63,5 @@ export const VERDICT_NAMES: readonly string[] = [
   'sequence number out of window',
   'data not copied (-O)',
   'data lost: copy has ended',
+  'from the online server',
 ];

@@ -110,6 +110,28 @@ export class SendQueue {
     return found;
   }
 
+  /** Gives up every piece behind the first hole; none of them can have been sent. */
+  truncate(): void {
+    const store = this.#store;
+    let last = NONE;
+    let row = this.head;
+    for (; row !== NONE && seqBefore(store.seq(row), this.#inOrderEnd); row = store.next(row)) {
+      last = row;
+    }
+    if (this.cursor !== NONE && !seqBefore(store.seq(this.cursor), this.#inOrderEnd)) {
+      this.cursor = NONE;
+    }
+    if (last === NONE) this.head = NONE;
+    else store.setNext(last, NONE);
+    this.#tail = last;
+    this.end = this.#inOrderEnd;
+    while (row !== NONE) {
+      const next = store.next(row);
+      this.#give(row);
+      row = next;
+    }
+  }
+
   /** Empties the queue. */
   clear(): void {
     while (this.head !== NONE) this.#dropHead();
@@ -130,6 +152,11 @@ export class SendQueue {
     const row = this.head;
     this.head = store.next(row);
     if (this.head === NONE) this.#tail = NONE;
+    this.#give(row);
+  }
+
+  #give(row: number): void {
+    const store = this.#store;
     this.octets -= store.length(row);
     this.segments--;
     const handle = store.handle(row);

@@ -24,6 +24,7 @@ export const DEFAULT_SESSION: SessionConfig = {
   keepAliveTimeout: seconds(720),
   handshakeTimeout: seconds(15),
   gapTimeout: seconds(10),
+  onGap: 'reset',
   lingerTime: seconds(6),
   closeWaitTime: seconds(60),
   closingTimeout: seconds(600),
