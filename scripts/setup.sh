@@ -30,7 +30,7 @@ case "$profile" in
   demo) wanted="$hosts" ;;
   bench) wanted="$hosts tcpdump:tcpdump" ;;
   test) wanted="$hosts nft:nftables ethtool:ethtool curl:curl openssl:openssl
-    mandoc:mandoc zsh:zsh fish:fish
+    mandoc:mandoc zsh:zsh fish:fish systemd-analyze:systemd
     redis-server:redis-server redis-benchmark:redis-tools
     memcached:memcached memccapable:libmemcached-tools postgresql/postgres:postgresql
     mariadbd:mariadb-server-core mariadb:mariadb-client-core sysbench:sysbench" ;;

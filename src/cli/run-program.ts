@@ -1,5 +1,6 @@
 import { daemonReady, isDaemonChild, startDaemon } from '../linux/daemon.ts';
 import { type PidFile, writePidFile } from '../linux/pid-file.ts';
+import { openServiceManager } from '../linux/service-manager.ts';
 import { readCommandLine } from './command-line.ts';
 import type { ProcessConfig } from './config.ts';
 import { describeEffective } from './effective.ts';
@@ -57,6 +58,7 @@ async function live<Config extends ProcessConfig>(
   const { name } = shell.spec;
   const { logFile, logLevel, pidFile } = config;
   const log = openLog({ level: logLevel, ...(logFile !== undefined && { file: logFile }) });
+  const manager = openServiceManager(process.env);
   let held: PidFile | undefined;
   try {
     log.info(versionLine(name));
@@ -73,7 +75,9 @@ async function live<Config extends ProcessConfig>(
     if (logFile !== undefined) log.info('ready');
     if (config.daemon) daemonReady();
     else process.stderr.write(`${name}: ready\n`);
+    manager.ready();
     const status = await ending.promise;
+    manager.stopping();
     report(running.stop(), config, log);
     return status;
   } catch (error) {
@@ -82,6 +86,7 @@ async function live<Config extends ProcessConfig>(
     throw error;
   } finally {
     held?.close();
+    manager.close();
     log.close();
   }
 }

@@ -3,6 +3,7 @@
  * (x64, arm64, riscv64, loong64), which `libc.ts` checks at its start.
  */
 
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;

@@ -1,6 +1,6 @@
 import { Memory } from '../base/memory.ts';
 import { IpAddress } from '../wire/address.ts';
-import { AF_INET, AF_INET6, AF_PACKET } from './constants.ts';
+import { AF_INET, AF_INET6, AF_PACKET, AF_UNIX } from './constants.ts';
 
 /** Room for any of the socket addresses below, in octets. */
 export const SOCKADDR_ROOM = 32;
@@ -58,4 +58,17 @@ export function writeLink(memory: Memory, offset: number, protocol: number, inde
   memory.view.setUint16(offset + 2, protocol);
   memory.view.setInt32(offset + 4, index, true);
   return SOCKADDR_LL_LENGTH;
+}
+
+/** Room for a sockaddr_un, in octets: a family and 108 octets of path. */
+export const UNIX_ROOM = 110;
+
+/** Writes `path` as sockaddr_un, a leading NUL for the abstract namespace, and returns its length; 0 when it is too long. */
+export function writeUnix(memory: Memory, path: string): number {
+  const octets = new TextEncoder().encode(path);
+  if (octets.length === 0 || octets.length >= UNIX_ROOM - 2) return 0;
+  memory.view.setUint16(0, AF_UNIX, true);
+  memory.bytes.set(octets, 2);
+  // A path ends with a NUL; a name in the abstract namespace is as long as the address says.
+  return 2 + octets.length + (octets[0] === 0 ? 0 : 1);
 }

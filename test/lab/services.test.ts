@@ -1,0 +1,50 @@
+// The programs as services: what they tell their manager, and what they keep of their privileges.
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Memory } from '../../src/base/memory.ts';
+import { AF_UNIX, SOCK_DGRAM } from '../../src/linux/constants.ts';
+import { addressOf, libc } from '../../src/linux/libc.ts';
+import { openSocket } from '../../src/linux/socket.ts';
+import { UNIX_ROOM, writeUnix } from '../../src/linux/sockaddr.ts';
+import { commandEnvironment, interceptArgs } from '../../lab/programs.ts';
+import { createLab, type Lab } from '../../lab/topology.ts';
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await createLab();
+});
+afterAll(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+test('a manager hears when intercept is ready, that it lives, and when it ends', async () => {
+  const path = join(lab.folder, 'notify');
+  using manager = listenAt(path);
+  const env = { ...commandEnvironment(lab), NOTIFY_SOCKET: path, WATCHDOG_USEC: '200000' };
+  const child = lab.spawn('assistant', 'intercept', 'intercept', interceptArgs(), { env });
+  await child.waitFor(/intercept: ready/, 15_000);
+  await expect.poll(() => manager.heard(), { timeout: 15_000 }).toContain('WATCHDOG=1');
+  expect(await child.stop('SIGTERM', 15_000)).toEqual({ code: 0, signal: null });
+  const heard = manager.heard();
+  expect([heard[0], heard.at(-1)]).toEqual(['READY=1', 'STOPPING=1']);
+  expect(new Set(heard.slice(1, -1))).toEqual(new Set(['WATCHDOG=1']));
+});
+
+/** The socket of a service manager, and everything that it has heard. */
+function listenAt(path: string): { heard(): readonly string[]; [Symbol.dispose](): void } {
+  const address = Memory.alloc(UNIX_ROOM);
+  const fd = openSocket(AF_UNIX, SOCK_DGRAM, 0, { call: 'socket(AF_UNIX)', doing: 'listen' });
+  expect(libc.bind(fd, addressOf(address), writeUnix(address, path))).toBe(0);
+  const buffer = Memory.alloc(512);
+  const heard: string[] = [];
+  return {
+    heard: () => {
+      for (;;) {
+        const length = libc.recv(fd, addressOf(buffer), buffer.size, 0);
+        if (length < 0) return heard;
+        heard.push(new TextDecoder().decode(buffer.bytes.slice(0, length)));
+      }
+    },
+    [Symbol.dispose]: () => void libc.close(fd),
+  };
+}
