@@ -16,6 +16,9 @@ _tcpcopy() {
     --gradual-shape)
       COMPREPLY=($(compgen -W 'linear exponential' -- "$cur"))
       return ;;
+    --on-gap)
+      COMPREPLY=($(compgen -W 'reset close' -- "$cur"))
+      return ;;
     --log-level)
       COMPREPLY=($(compgen -W 'debug info warn error' -- "$cur"))
       return ;;
@@ -26,6 +29,6 @@ _tcpcopy() {
       :
       return ;;
   esac
-  COMPREPLY=($(compgen -W '-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies -O --only-new -c --client-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout --max-connections --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --linger-time -i --interface -F --filter -l --log-file --log-level -P --pid-file -d --daemon --config --check -h --help -v --version' -- "$cur"))
+  COMPREPLY=($(compgen -W '-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies -O --only-new -c --client-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout --max-connections --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --on-gap --linger-time -i --interface -F --filter -l --log-file --log-level -P --pid-file -d --daemon --config --check -h --help -v --version' -- "$cur"))
 }
 complete -F _tcpcopy tcpcopy

@@ -33,6 +33,7 @@ complete -c tcpcopy -l handshake-timeout -x -d 'give up a copied connection whos
 complete -c tcpcopy -l close-wait-timeout -x -d 'give up a copied connection that the target closed this long ago and ...'
 complete -c tcpcopy -l closing-timeout -x -d 'give up a copied connection that the client has closed when the target ...'
 complete -c tcpcopy -l gap-timeout -x -d 'give up a copied connection when what the capture lost of it has not ...'
+complete -c tcpcopy -l on-gap -x -a 'reset close' -d 'how such a connection ends, after what came before the gap: reset'
 complete -c tcpcopy -l linger-time -x -d 'how long a copy that has ended still answers what the target sends ...'
 complete -c tcpcopy -s i -l interface -x -a 'any (ls /sys/class/net)' -d 'network interfaces to capture from, separated by commas'
 complete -c tcpcopy -s F -l filter -x -d 'kernel filter in pcap-filter'
