@@ -3,7 +3,7 @@ import { type Duration, micros } from '../base/time.ts';
 import { describeCounters, describeRoutes } from '../intercept/counters.ts';
 import { Interceptor } from '../intercept/interceptor.ts';
 import type { Program } from '../linux/bpf.ts';
-import { openPacketSource, type PacketSocket } from '../linux/packet-socket.ts';
+import { openPacketSource } from '../linux/packet-socket.ts';
 import { compileFilter } from '../linux/pcap-filter.ts';
 import { systemClock } from '../linux/reactor.ts';
 import { type Listener, listen } from '../linux/tcp-listener.ts';
@@ -11,7 +11,6 @@ import { listenTls } from '../linux/tls-listener.ts';
 import { type FilterTarget, responseFilter } from '../linux/transfer-filter.ts';
 import type { Log } from '../ports/log.ts';
 import { Interception } from '../runtime/interception.ts';
-import { formatEndpoint } from '../wire/address.ts';
 import type { InterceptConfig } from './config.ts';
 import { readInterceptConfig } from './intercept-config.ts';
 import { INTERCEPT } from './options-intercept.ts';
@@ -54,11 +53,8 @@ async function startIntercept(config: InterceptConfig, log: Log): Promise<Runnin
     clock: systemClock,
     openTimer,
     onWanted: (sources, payload) => {
-      listenFor(sources, payload, config, source, log);
-      if (!interceptor.targets.isCoarse || config.filter !== undefined) return;
-      log.warn(
-        'More targets are named than are told apart: further ones are captured by their port',
-      );
+      source.setFilter(filterFor(config, sources, payload));
+      if (config.filter === undefined) interceptor.noteCapture(systemClock.now());
     },
   });
   const listener = await openListener(config, interception, log);
@@ -106,27 +102,6 @@ function filterFor(
   // Where addresses change on the way, only the port tells a response.
   const visible = dnat ? sources.map(({ port }) => (port === undefined ? {} : { port })) : sources;
   return responseFilter(visible, snapLength);
-}
-
-function listenFor(
-  sources: readonly FilterTarget[],
-  payload: number,
-  config: InterceptConfig,
-  source: PacketSocket,
-  log: Log,
-): void {
-  source.setFilter(filterFor(config, sources, payload));
-  if (config.filter === undefined) log.info(`Capturing the responses of ${describe(sources)}`);
-}
-
-function describe(sources: readonly FilterTarget[]): string {
-  if (sources.length === 0) return 'nobody: no tcpcopy has named a target';
-  return sources
-    .map(({ address, port }) => {
-      if (port === undefined) return 'everything';
-      return address === undefined ? `port ${port}` : formatEndpoint(address, port);
-    })
-    .join(', ');
 }
 
 function openListener(

@@ -262,7 +262,7 @@ export class InterceptEnd {
       const why = key === null ? 'are not allowed here' : 'cannot prove the key';
       this.#failWith(
         Fault.originalRefused,
-        `it speaks protocol version ${version} only, and such peers ${why}: use a tcpcopy of this program there, or allow original peers`,
+        `it speaks protocol version ${version} only, and such peers ${why}: use a tcpcopy of this program there, or start intercept with --allow-original`,
       );
       return;
     }

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Instant } from '../base/time.ts';
 import { addOf, Bench, VERSION } from '../../test/property/intercept-bench.ts';
+
+const NOW = 0 as Instant;
 
 /** What every test of this file ends with: another tcpcopy, from another address, is served as ever. */
 function expectOthersServed(bench: Bench, now: number): void {
@@ -213,5 +216,22 @@ describe('two tcpcopy with the same session', () => {
     expect(bench.warnings).toEqual([expect.stringContaining('10.0.0.1:1 had registered')]);
     bench.capture({ seq: 1 });
     expect(bench.poll()).toEqual([[2, [1]]]);
+  });
+
+  it('one that names ever new targets: a few lines, and none is long', () => {
+    const bench = new Bench();
+    bench.connect(1);
+    for (let n = 0; n < 500; n++) {
+      bench.tell(1, [...addOf(40_000).slice(0, 10), n >>> 8, n & 255, 0x1f, 0x90]);
+      bench.core.noteCapture(NOW);
+      bench.core.noteCapture(NOW);
+    }
+    const said = bench.lines.filter((line) => line.includes('aptur'));
+    expect(said.length).toBeGreaterThan(11);
+    expect(said.length).toBeLessThanOrEqual(22);
+    expect(new Set(said.filter((line) => line.includes('Capturing'))).size).toBe(11);
+    expect(Math.max(...said.map((line) => line.length))).toBeLessThan(300);
+    bench.passTo(60);
+    expect(bench.lines.at(-1)).toMatch(/changes of what is captured.*: \d+ more from all tcpcopy/);
   });
 });

@@ -190,6 +190,11 @@ export class Interceptor implements PeerHost {
     }
   }
 
+  /** The capture listens for the responses of `targets` from now on, which is told in the log. */
+  noteCapture(now: Instant): void {
+    this.#notices.capturing(now, this.targets);
+  }
+
   /** When `handleTimeout` is due; `NEVER` when nothing waits. */
   pollTimeout(): Instant {
     return Math.min(

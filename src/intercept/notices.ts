@@ -2,6 +2,7 @@ import type { Instant } from '../base/time.ts';
 import { CONTROL_VERSION } from '../control/registration.ts';
 import type { FoldedLog, Topic } from './folded-log.ts';
 import type { Peer } from './peer.ts';
+import { describeSources, type TargetSet } from './target-set.ts';
 
 const info = (sum: string): Topic => ({ level: 'info', sum });
 const warn = (sum: string): Topic => ({ level: 'warn', sum });
@@ -15,10 +16,16 @@ const VERSIONS = warn('connections with another protocol version');
 const NO_ROOM = warn('registrations refused');
 const TAKEN = warn('sessions that another tcpcopy had registered');
 const SLOW = warn('tcpcopy did not read fast enough');
+const CAPTURE = info('changes of what is captured');
+const COARSE = warn('changes of what is captured, with too many targets');
+const ALL = 'all tcpcopy';
+const BY_PORT =
+  'More targets are named than are told apart: further ones are captured by their port';
 
 /** What is written about peers, folded by kind and address so that nobody can flood the log. */
 export class Notices {
   readonly #log: FoldedLog;
+  #captured = '';
 
   constructor(log: FoldedLog) {
     this.#log = log;
@@ -77,6 +84,16 @@ export class Notices {
         : `there are ${routes} routes, as many as --max-routes allows`;
     const hint = 'the copy gets no responses; raise the limit, or copy fewer connections';
     this.#say(now, NO_ROOM, peer, `refusing a registration of tcpcopy at ${name}: ${why}; ${hint}`);
+  }
+
+  /** What responses are captured of, where the peers say it; what was said last is not said again. */
+  capturing(now: Instant, targets: TargetSet): void {
+    const what = describeSources(targets.list());
+    if (what !== this.#captured) {
+      this.#captured = what;
+      this.#log.say(now, CAPTURE, ALL, `Capturing the responses of ${what}`);
+    }
+    if (targets.isCoarse) this.#log.say(now, COARSE, ALL, BY_PORT);
   }
 
   #say(now: Instant, topic: Topic, peer: Peer, message: string): void {

@@ -1,7 +1,7 @@
 import { FlowKey } from '../base/flow-key.ts';
 import { FlowTable } from '../base/flow-table.ts';
 import { addTime, type Duration, type Instant, NEVER, seconds } from '../base/time.ts';
-import { IpAddress } from '../wire/address.ts';
+import { formatEndpoint, IpAddress } from '../wire/address.ts';
 
 /** Where responses come from. */
 export interface ResponseSource {
@@ -178,6 +178,20 @@ export class TargetSet {
     this.#counts[target.port === undefined ? 2 : target.address === undefined ? 1 : 0]--;
     this.version++;
   }
+}
+
+/** As many are named in a message. */
+const NAMED = 8;
+
+/** For people: "10.0.0.2:80, port 81 and 3 more". */
+export function describeSources(sources: readonly ResponseSource[]): string {
+  if (sources.length === 0) return 'nobody: no tcpcopy has named a target';
+  const named = sources.slice(0, NAMED).map(({ address, port }) => {
+    if (port === undefined) return 'everything';
+    return address === undefined ? `port ${port}` : formatEndpoint(address, port);
+  });
+  const more = sources.length - named.length;
+  return named.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 const portOf = ({ words }: FlowKey): number => (words[8] as number) & 0xffff;

@@ -125,16 +125,20 @@ export class Interception implements BatchHandler, FrameSink {
     const { interceptor, source } = this.#parts;
     const isAnybodyThere = interceptor.connectionCount > 0;
     this.#reportAt = isAnybodyThere ? addTime(this.#now, REPORT_INTERVAL) : NEVER;
+    this.#tellWhatIsWanted(interceptor.wantedPayload);
     if (isAnybodyThere) interceptor.reportCounts(source.statistics().dropped);
   }
 
-  #tellWhatIsWanted(): void {
+  /** More is captured at once, less with the next report: so one that changes its mind all the time costs little. */
+  #tellWhatIsWanted(
+    payload: number = Math.max(this.#payload, this.#parts.interceptor.wantedPayload),
+  ): void {
     const { interceptor, onWanted } = this.#parts;
-    const { targets, wantedPayload } = interceptor;
-    if (targets.version === this.#targetsVersion && wantedPayload === this.#payload) return;
+    const { targets } = interceptor;
+    if (targets.version === this.#targetsVersion && payload === this.#payload) return;
     this.#targetsVersion = targets.version;
-    this.#payload = wantedPayload;
-    onWanted(targets.list(), wantedPayload);
+    this.#payload = payload;
+    onWanted(targets.list(), payload);
   }
 
   /** One write for each connection that got something in this wake-up. */
