@@ -175,8 +175,7 @@ export class Replayer {
     if ((p.flags & (SYN | ACK)) === SYN) {
       if (!isIntact(p, checksum)) return Verdict.badChecksum;
       if (copy?.syn.captured && copy.capturedIss === p.seq) {
-        copy.handleSynAgain(p.seenAt);
-        return Verdict.synAgain;
+        return copy.handleSynAgain(p.seenAt);
       }
       if (copy !== undefined && this.#mustEndFirst(now, copy)) {
         return this.#follow(now, copy, p, transfer, checksum);

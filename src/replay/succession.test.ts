@@ -117,6 +117,7 @@ describe('what the former copy holds comes first', () => {
   dialogue('the SYN that waits comes again: ignored', (d) => {
     behind(d);
     beginAnew(d, 50_000);
+    d.advance(millis(100));
     expect(d.client('S', { seq: 50_000, mss: 1460 })).toBe(Verdict.synAgain);
     d.expectNothing();
     expect(d.replayer.ledger.connections).toBe(2);
@@ -245,6 +246,7 @@ dialogue(
     d.expect('RA', { seq: 1001 });
     d.expect('S', { seq: 90_000_000 });
     expect(d.client('R', { seq: 1001 })).toBe(Verdict.outOfWindow);
+    d.advance(millis(500));
     expect(d.client('S', { seq: 90_000_000, mss: 1460 })).toBe(Verdict.synAgain);
     d.target('SA', { seq: 80_000, ack: 90_000_001, mss: 1460 });
     d.expect('A', { seq: 90_000_001 });

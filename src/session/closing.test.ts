@@ -196,7 +196,7 @@ describe('a target that ends the connection while the client goes on', () => {
     d.client('PA', { seq: 1101, ack: 5301, data: 50 });
     d.target('R', { seq: 9201 });
     d.expect('RA', { seq: 1101 });
-    expect(d.client('PA', { seq: 1001, ack: 5001, data: 100 })).toBe(Verdict.retransmission);
+    expect(d.client('PA', { seq: 1001, ack: 5001, data: 100 })).toBe(Verdict.seenTwice);
     d.advance(millis(1));
     d.expect('S', { seq: 1100 });
     expect(d.client('PA', { seq: 1001, ack: 5001, data: 100 })).toBe(Verdict.retransmission);

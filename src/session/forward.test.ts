@@ -99,10 +99,28 @@ describe('captured data', () => {
     expect(d.takeSent().at(-1)).toMatchObject({ seq: 1191 });
   });
 
+  dialogue('a packet seen on two interfaces is no retransmission', (d) => {
+    establish(d);
+    const stamps = [100_000_000, 100_000_040, 100_000_090, 100_000_120];
+    const [first, second] = [
+      { seq: 1001, ack: 5001, data: 100 },
+      { seq: 1101, ack: 5001, data: 100 },
+    ];
+    const seen = [first, second, first, second].map((line, i) => {
+      d.receivedAt = stamps[i] as number;
+      return d.client('PA', line);
+    });
+    expect(seen).toEqual([Verdict.data, Verdict.data, Verdict.seenTwice, Verdict.seenTwice]);
+    d.receivedAt = 100_200_000;
+    expect(d.client('PA', second)).toBe(Verdict.retransmission);
+    expect(d.takeSent().map((p) => p.seq)).toEqual([1001, 1101]);
+  });
+
   dialogue('row 81: what the client retransmits is not sent again', (d) => {
     establish(d);
     d.client('PA', { seq: 1001, ack: 5001, data: 100 });
     d.expect('PA');
+    d.advance(millis(100));
     expect(d.client('PA', { seq: 1001, ack: 5001, data: 100 })).toBe(Verdict.retransmission);
     d.target('A', { seq: 9001, ack: 1101 });
     expect(d.client('PA', { seq: 1001, ack: 5001, data: 100 })).toBe(Verdict.retransmission);

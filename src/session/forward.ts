@@ -1,6 +1,6 @@
 import type { Memory } from '../base/memory.ts';
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
-import { type Duration, elapsed, type Instant, seconds } from '../base/time.ts';
+import { type Duration, elapsed, type Instant, millis, seconds } from '../base/time.ts';
 import { ChecksumState } from '../ports/packet-source.ts';
 import { NONE } from '../tcp/send-queue.ts';
 import { copyAndSum } from '../wire/checksum.ts';
@@ -22,6 +22,8 @@ const MAX_PIECE = 65_536;
 const MAX_JUMP = 1 << 24;
 /** Of a round trip: the clocks of captures are not exact. */
 const CROSSING_PART = 0.9;
+/** Linux sends nothing again sooner than two ticks of its clock after it (tail loss probes), and others later. */
+const SAME_TIME = millis(1);
 /** What seems to be a longer round trip is a third segment that the capture missed, and the client's pause after it. */
 const MAX_RTT = seconds(1);
 
@@ -44,7 +46,9 @@ export function handleClientSegment(
   // What the client saw since its last piece cannot answer that one, if less than a round trip lies between.
   s.isCrossing = !isFirst && elapsed(s.lastPieceAt, p.seenAt) < s.clientRtt * CROSSING_PART;
   const before = s.queue.end;
-  const verdict = store(s, now, p, checksum);
+  const stored = store(s, now, p, checksum);
+  const isTwice = stored === Verdict.retransmission && isSameTime(s.lastPieceAt, p.seenAt);
+  const verdict = isTwice ? Verdict.seenTwice : stored;
   // What comes again, or asks whether the server is there, is not what the next piece follows.
   if (verdict === Verdict.data || verdict === Verdict.fin) s.lastPieceAt = p.seenAt;
   watchGap(s, now);
@@ -59,6 +63,10 @@ export function handleClientSegment(
   }
   return verdict;
 }
+
+/** Whether two captured packets came closer together than the shortest time after which a kernel sends again what it takes for lost. */
+export const isSameTime = (first: Instant, second: Instant): boolean =>
+  Math.abs(elapsed(first, second)) < SAME_TIME;
 
 /** The client's third segment, or what came in its place, arrives: the copy's leaves, if it has waited for this. */
 function noteHandshakeEnd(s: SessionState, p: PacketView): void {

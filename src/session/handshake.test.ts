@@ -143,6 +143,8 @@ describe('the handshake', () => {
   dialogue('row 91: the same SYN again is ignored', (d) => {
     d.client('S', { seq: 1000 });
     d.expect('S');
+    expect(d.client('S', { seq: 1000 })).toBe(Verdict.seenTwice);
+    d.advance(millis(900));
     expect(d.client('S', { seq: 1000 })).toBe(Verdict.synAgain);
     d.expectNothing();
     expect(d.replayer.ledger.connections).toBe(1);

@@ -5,7 +5,7 @@ import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, RST } from '../wire/tcp.ts';
 import { handleSynchronized } from './acks.ts';
 import { endSession, handleAfterEnd } from './closing.ts';
-import { handleClientSegment } from './forward.ts';
+import { handleClientSegment, isSameTime } from './forward.ts';
 import { cutAtGap, noteOnlineAck } from './gap.ts';
 import { handleInSynSent, handleSynTimeout, reopen } from './handshake.ts';
 import { acknowledge } from './latency.ts';
@@ -14,7 +14,7 @@ import { isSendingOpen, isSynchronized, Phase } from './phase.ts';
 import { distrustSacks } from './recovery.ts';
 import { SessionState } from './state.ts';
 import { pollTransmit } from './transmit.ts';
-import type { Verdict } from './verdict.ts';
+import { Verdict } from './verdict.ts';
 
 /** In microseconds. */
 const MIN_LEFT = 1000;
@@ -32,8 +32,10 @@ export class Session extends SessionState {
   }
 
   /** The client has sent its SYN again, seen by the kernel at `seenAt`. */
-  handleSynAgain(seenAt: Instant): void {
+  handleSynAgain(seenAt: Instant): Verdict {
+    if (isSameTime(this.synSeenAt, seenAt)) return Verdict.seenTwice;
     this.synSeenAt = seenAt;
+    return Verdict.synAgain;
   }
 
   /** A segment of the online server to the client, where the capture sees it. */

@@ -40,6 +40,8 @@ export const Verdict = {
   lostData: 17,
   /** Of the online server: its acknowledgement number has been noted. */
   onlineServer: 18,
+  /** The capture has seen the same packet twice, on two interfaces for example: sooner after it than a client sends anything again. */
+  seenTwice: 19,
 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
@@ -64,4 +66,5 @@ export const VERDICT_NAMES: readonly string[] = [
   'data not copied (-O)',
   'data lost: copy has ended',
   'from the online server',
+  'same packet seen twice',
 ];

@@ -110,7 +110,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
     Outcome.stopped,
   ].map((outcome) => OUTCOME_NAMES[outcome] as string),
   ...[
-    Verdict.synAgain,
+    Verdict.seenTwice,
     Verdict.retransmission,
     Verdict.badChecksum,
     Verdict.stray,
