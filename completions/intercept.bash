@@ -16,13 +16,16 @@ _intercept() {
     --log-level)
       COMPREPLY=($(compgen -W 'debug info warn error' -- "$cur"))
       return ;;
+    --log-format)
+      COMPREPLY=($(compgen -W 'text json' -- "$cur"))
+      return ;;
     -i | --interface)
       COMPREPLY=($(compgen -W "any $(ls /sys/class/net)" -- "$cur"))
       return ;;
-    -F | --filter | -D | --docker | -p | --port | -b | --bind | --max-connections | --max-connections-per-peer | --max-routes | --max-routes-per-peer)
+    -F | --filter | -D | --docker | -p | --port | -b | --bind | --max-connections | --max-connections-per-peer | --max-routes | --max-routes-per-peer | --user)
       :
       return ;;
   esac
-  COMPREPLY=($(compgen -W '-F --filter -i --interface -D --docker --dnat -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect -l --log-file --log-level -P --pid-file -d --daemon --config --check -h --help -v --version' -- "$cur"))
+  COMPREPLY=($(compgen -W '-F --filter -i --interface -D --docker --dnat -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --config --check -h --help -v --version' -- "$cur"))
 }
 complete -F _intercept intercept

@@ -22,13 +22,16 @@ _tcpcopy() {
     --log-level)
       COMPREPLY=($(compgen -W 'debug info warn error' -- "$cur"))
       return ;;
+    --log-format)
+      COMPREPLY=($(compgen -W 'text json' -- "$cur"))
+      return ;;
     -i | --interface)
       COMPREPLY=($(compgen -W "any $(ls /sys/class/net)" -- "$cur"))
       return ;;
-    -x | --transfer | -r | --percentage | --gradual-time | -n | --copies | -c | --client-address | -s | --intercept | -p | --port | -C | --connections | -M | --mtu | -D | --mss | -t | --session-timeout | -k | --keepalive-timeout | --max-connections | --max-held-segments | --max-held-octets | --max-held-segments-total | --max-held-octets-total | --max-retransmissions | --max-reconnections | --handshake-timeout | --close-wait-timeout | --closing-timeout | --gap-timeout | --linger-time | -F | --filter)
+    -x | --transfer | -r | --percentage | --gradual-time | -n | --copies | -c | --client-address | -s | --intercept | -p | --port | -C | --connections | -M | --mtu | -D | --mss | -t | --session-timeout | -k | --keepalive-timeout | --max-connections | --max-held-segments | --max-held-octets | --max-held-segments-total | --max-held-octets-total | --max-retransmissions | --max-reconnections | --handshake-timeout | --close-wait-timeout | --closing-timeout | --gap-timeout | --linger-time | -F | --filter | --user)
       :
       return ;;
   esac
-  COMPREPLY=($(compgen -W '-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies -O --only-new -c --client-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout --max-connections --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --on-gap --linger-time -i --interface -F --filter -l --log-file --log-level -P --pid-file -d --daemon --config --check -h --help -v --version' -- "$cur"))
+  COMPREPLY=($(compgen -W '-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies -O --only-new -c --client-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout --max-connections --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --on-gap --linger-time -i --interface -F --filter -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --config --check -h --help -v --version' -- "$cur"))
 }
 complete -F _tcpcopy tcpcopy

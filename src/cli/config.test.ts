@@ -63,6 +63,7 @@ describe('readTcpcopyConfig', () => {
       interfaces: [],
       daemon: false,
       logLevel: 'info',
+      logFormat: 'text',
       warnings: [],
     });
   });
@@ -186,6 +187,7 @@ describe('readInterceptConfig', () => {
       daemon: true,
       logFile: '/var/log/intercept.log',
       logLevel: 'info',
+      logFormat: 'text',
       allowOriginal: true,
       payloadMessages: false,
       warnings: [],

@@ -2,7 +2,7 @@ import type { Duration } from '../base/time.ts';
 import type { Ramp } from '../replay/share.ts';
 import type { GapPolicy } from '../session/context.ts';
 import type { IpAddress } from '../wire/address.ts';
-import type { LogLevel } from './log-level.ts';
+import type { LogFormat, LogLevel } from './log-level.ts';
 
 /** One pair of `-x`. */
 export interface Transfer {
@@ -36,6 +36,9 @@ export interface ProcessConfig {
   /** Absolute path; absent for stderr. */
   readonly logFile?: string;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** Whom to become after the start. */
+  readonly user?: string;
   /** Absolute path. */
   readonly pidFile?: string;
   readonly daemon: boolean;

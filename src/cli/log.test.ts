@@ -29,6 +29,21 @@ describe('formatLine', () => {
 });
 
 describe('openLog', () => {
+  it('writes JSON objects, each on a line, when asked for', () => {
+    const file = newFile();
+    const log = openLog({ file, level: 'info', format: 'json' });
+    log.warn('two\nlines "quoted"\u0007\n');
+    log.debug('not this');
+    log.close();
+    const [record, ...others] = linesOf(file).map((line) => JSON.parse(line) as object);
+    expect(others).toEqual([]);
+    expect(record).toEqual({
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]{12}Z$/),
+      level: 'warn',
+      message: 'two\nlines "quoted"\u0007',
+    });
+  });
+
   it('appends to the file, from the level asked for upwards', () => {
     const file = newFile();
     for (const round of ['first', 'second']) {

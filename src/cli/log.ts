@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import type { Log } from '../ports/log.ts';
 import { errnoCode, errnoWords } from './errno.ts';
 import { ExitCode, StartError } from './exit-codes.ts';
-import { LOG_LEVELS, type LogLevel } from './log-level.ts';
+import { LOG_LEVELS, type LogFormat, type LogLevel } from './log-level.ts';
 
 /** Lines are kept up to this many octets while the destination takes none; past it they are counted and dropped. */
 const MAX_BACKLOG = 1024 * 1024;
@@ -12,6 +12,8 @@ export interface LogOptions {
   /** Path of the file to append to, made with mode 0644; absent for stderr. */
   readonly file?: string;
   readonly level: LogLevel;
+  /** Text by default. */
+  readonly format?: LogFormat;
 }
 
 /** The log of a process. It never throws once it is open: what cannot be written is kept, then counted. */
@@ -25,17 +27,18 @@ export interface ProcessLog extends Log {
 }
 
 /**
- * Opens a log of lines `2026-01-02T03:04:05.678Z info message`, in UTC. Every line is written when it is logged, so that
+ * Opens a log of lines `2026-01-02T03:04:05.678Z info message`, in UTC, or of JSON objects with the same three parts. Every line is written when it is logged, so that
  * none is lost however the process ends; a destination that takes none does not hold the process up, except a pipe whose
  * reader stands still.
  * @throws StartError when the file cannot be opened.
  */
 export function openLog(options: LogOptions): ProcessLog {
-  const writer = new LineWriter(openDestination(options.file), options.file);
+  const format = options.format === 'json' ? formatJson : formatLine;
+  const writer = new LineWriter(openDestination(options.file), options.file, format);
   const threshold = LOG_LEVELS.indexOf(options.level);
   const at = (level: LogLevel): ((message: string) => void) => {
     if (LOG_LEVELS.indexOf(level) < threshold) return () => undefined;
-    return (message) => writer.write(formatLine(new Date(), level, message));
+    return (message) => writer.write(format(new Date(), level, message));
   };
   return {
     debug: at('debug'),
@@ -58,6 +61,10 @@ export function formatLine(time: Date, level: LogLevel, message: string): string
     .replaceAll('\n', '\n    ');
   return `${time.toISOString()} ${level} ${text}\n`;
 }
+
+/** The same as an object on one line, with its newline. */
+export const formatJson = (time: Date, level: LogLevel, message: string): string =>
+  `${JSON.stringify({ time: time.toISOString(), level, message: message.trimEnd() })}\n`;
 
 type Destination = ReturnType<typeof pino.destination>;
 
@@ -97,6 +104,7 @@ function openHint(file: string, code: string | undefined): string {
 class LineWriter {
   readonly #destination: Destination;
   readonly #file: string | undefined;
+  readonly #format: typeof formatLine;
   #failedWrites = 0;
   #droppedLines = 0;
   /** Of the failure that lasts; undefined while writing works. */
@@ -104,9 +112,10 @@ class LineWriter {
   #isClosed = false;
   #lastError: unknown;
 
-  constructor(destination: Destination, file: string | undefined) {
+  constructor(destination: Destination, file: string | undefined, format: typeof formatLine) {
     this.#destination = destination;
     this.#file = file;
+    this.#format = format;
     destination.on('error', (error: unknown) => this.#fail(error));
     destination.on('drop', () => this.#droppedLines++);
   }
@@ -133,7 +142,7 @@ class LineWriter {
       // The listener that would close the old file is left over, and must not meet the next reopening.
       this.#destination.removeAllListeners('ready');
       this.write(
-        formatLine(
+        this.#format(
           new Date(),
           'error',
           `Cannot reopen the log file "${this.#file}": ${errnoWords(error)}`,
@@ -164,7 +173,7 @@ class LineWriter {
     if (!failure) return;
     const lost = this.#droppedLines - failure.droppedBefore;
     this.write(
-      formatLine(
+      this.#format(
         new Date(),
         'warn',
         `The log could not be written for a while: ${failure.reason}; ${lost} lines are lost`,

@@ -1,8 +1,13 @@
-import { LOG_LEVELS } from './log-level.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './log-level.ts';
 import type { OptionSpec } from './option-spec.ts';
 
 /** The options that both programs have, shown under `group`. */
 export const commonOptions = (program: string, group: string): readonly OptionSpec[] => [
+  ...logOptions(program, group),
+  ...processOptions(group),
+];
+
+const logOptions = (program: string, group: string): readonly OptionSpec[] => [
   {
     letter: 'l',
     name: 'log-file',
@@ -19,6 +24,16 @@ export const commonOptions = (program: string, group: string): readonly OptionSp
     doc: `least important messages to write: ${LOG_LEVELS.join(', ')}`,
   },
   {
+    name: 'log-format',
+    value: { kind: 'choice', argument: 'format', choices: LOG_FORMATS },
+    default: 'text',
+    group,
+    doc: 'text, or json for one object a line with time, level and message',
+  },
+];
+
+const processOptions = (group: string): readonly OptionSpec[] => [
+  {
     letter: 'P',
     name: 'pid-file',
     value: { kind: 'path', argument: 'file' },
@@ -31,6 +46,12 @@ export const commonOptions = (program: string, group: string): readonly OptionSp
     value: { kind: 'flag' },
     group,
     doc: 'run in the background; the command ends when the program is ready or has failed',
+  },
+  {
+    name: 'user',
+    value: { kind: 'text', argument: 'name' },
+    group,
+    doc: 'become this user, with its groups and without any privilege, once everything is open that needs one',
   },
   {
     name: 'config',

@@ -16,13 +16,16 @@ export function readProcessConfig(
   const daemon = values.has('daemon');
   const logFile = values.text('log-file') ?? (daemon ? defaultLogFile(program) : undefined);
   const pidFile = values.text('pid-file');
+  const user = values.text('user');
   const level = values.text('log-level') ?? '';
   if (!isLogLevel(level)) throw new TypeError(`"${level}" passed the option table as a log level`);
   return {
     daemon,
     logLevel: level,
+    logFormat: values.text('log-format') === 'json' ? 'json' : 'text',
     warnings: [...values.warnings, ...warnings],
     ...(logFile !== undefined && { logFile: resolve(logFile) }),
+    ...(user !== undefined && { user }),
     ...(pidFile !== undefined && { pidFile: resolve(pidFile) }),
   };
 }

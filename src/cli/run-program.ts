@@ -1,12 +1,16 @@
 import { daemonReady, isDaemonChild, startDaemon } from '../linux/daemon.ts';
 import { type PidFile, writePidFile } from '../linux/pid-file.ts';
+import { becomeUser, findUser } from '../linux/user.ts';
 import { openServiceManager } from '../linux/service-manager.ts';
 import { readCommandLine } from './command-line.ts';
 import type { ProcessConfig } from './config.ts';
 import { describeEffective } from './effective.ts';
 import { describeError, ExitCode, exitCodeOf } from './exit-codes.ts';
+import { FoldingLog } from './folding-log.ts';
 import { openLog, type ProcessLog } from './log.ts';
 import type { ProgramSpec } from './option-spec.ts';
+import type { Log } from '../ports/log.ts';
+import { systemClock } from '../linux/reactor.ts';
 import type { OptionValues } from './option-values.ts';
 import { versionLine } from './version.ts';
 
@@ -22,7 +26,7 @@ export interface ProgramShell<Config extends ProcessConfig> {
   readonly spec: ProgramSpec;
   readConfig(values: OptionValues): Config | Promise<Config>;
   /** Everything that may fail. `end` lets the program ask for its own end: with a message, or in order. */
-  start(config: Config, log: ProcessLog, end: (status: ExitCode) => void): Promise<Running>;
+  start(config: Config, log: Log, end: (status: ExitCode) => void): Promise<Running>;
 }
 
 /** The life of either program: options, log, pid file, start, signals, end. Returns the exit status of this process. */
@@ -56,8 +60,14 @@ async function live<Config extends ProcessConfig>(
   config: Config,
 ): Promise<number> {
   const { name } = shell.spec;
-  const { logFile, logLevel, pidFile } = config;
-  const log = openLog({ level: logLevel, ...(logFile !== undefined && { file: logFile }) });
+  const { logFile, logLevel, logFormat, pidFile } = config;
+  const user = config.user === undefined ? undefined : findUser(config.user);
+  const log = openLog({
+    level: logLevel,
+    format: logFormat,
+    ...(logFile !== undefined && { file: logFile }),
+  });
+  const folded = new FoldingLog(log, systemClock);
   const manager = openServiceManager(process.env);
   let held: PidFile | undefined;
   try {
@@ -66,9 +76,13 @@ async function live<Config extends ProcessConfig>(
     if (pidFile !== undefined) held = writePidFile(pidFile, name);
     const ending = awaitEnd(log);
     const running = await Promise.race([
-      shell.start(config, log, ending.end),
+      shell.start(config, folded, ending.end),
       ending.promise.then(() => Promise.reject(new Error('Interrupted before the start was done'))),
     ]);
+    if (user !== undefined) {
+      becomeUser(user, logFile);
+      log.info(`Running as user ${user.name} from here on`);
+    }
     for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
       process.on(signal, () => logLines(running.account(), log));
     }
@@ -87,6 +101,7 @@ async function live<Config extends ProcessConfig>(
   } finally {
     held?.close();
     manager.close();
+    folded.close();
     log.close();
   }
 }

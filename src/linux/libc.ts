@@ -52,6 +52,8 @@ export const libc: {
   readonly flock: Fn<[fd: number, operation: number]>;
   readonly memcpy: Fn<[to: Address, from: Address, length: number]>;
   readonly nanosleep: Fn<[wanted: Address, left: Address]>;
+  /** A struct passwd; 0 when there is none. */
+  readonly getpwnam: (name: string) => Address;
   readonly timerfdCreate: Fn<[clock: number, flags: number]>;
   readonly timerfdSettime: Fn<[fd: number, flags: number, value: Address, old: Address]>;
 } = {
@@ -73,6 +75,7 @@ export const libc: {
   flock: declare('int flock(int, int)'),
   memcpy: declare('uintptr_t memcpy(void *, void *, size_t)'),
   nanosleep: declare('int nanosleep(void *, void *)'),
+  getpwnam: declare('uintptr_t getpwnam(const char *)'),
   timerfdCreate: declare('int timerfd_create(int, int)'),
   timerfdSettime: declare('int timerfd_settime(int, int, void *, void *)'),
 };

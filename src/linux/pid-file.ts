@@ -81,7 +81,8 @@ function heldPidFile(path: string, fd: number, stale: number | undefined): PidFi
     try {
       unlinkSync(path);
     } catch {
-      // Somebody removed it before us.
+      // Somebody removed it before us, or this process has become a user that may not: then it is empty.
+      ftruncateSync(fd);
     }
     closeSync(fd);
   };

@@ -1,4 +1,5 @@
 // The programs as services: what they tell their manager, and what they keep of their privileges.
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Memory } from '../../src/base/memory.ts';
@@ -28,6 +29,39 @@ test('a manager hears when intercept is ready, that it lives, and when it ends',
   const heard = manager.heard();
   expect([heard[0], heard.at(-1)]).toEqual(['READY=1', 'STOPPING=1']);
   expect(new Set(heard.slice(1, -1))).toEqual(new Set(['WATCHDOG=1']));
+});
+
+test('with --user no thread keeps a privilege, and an interface that is made anew is captured again', async () => {
+  const log = join(lab.folder, 'user.log');
+  const options = { env: commandEnvironment(lab) };
+  const args = ['-i', 'new0', '-l', log, '--log-format', 'json', '--user', 'nobody'];
+  const make = 'ip link add new0 type veth peer name new1 && ip link set new0 up';
+  await lab.exec('assistant', 'sh', ['-c', make]);
+  // The folder of the lab is for root alone, as other folders of logs are.
+  const child = lab.spawn('assistant', 'intercept', 'intercept', args, options);
+  await child.waitFor(/intercept: ready/, 15_000);
+  const tasks = readdirSync(`/proc/${child.pid}/task`);
+  expect(tasks.length).toBeGreaterThan(1);
+  const nobody = statSync(log).uid;
+  for (const task of tasks) {
+    const status = readFileSync(`/proc/${child.pid}/task/${task}/status`, 'utf8');
+    expect(status).toMatch(new RegExp(`^Uid:\\s+${nobody}\\s+${nobody}\\s+${nobody}\\s`, 'm'));
+    expect(status).toMatch(/^CapPrm:\s+0+$/m);
+    expect(status).toMatch(/^Groups:\s+\d+ ?$/m);
+  }
+  expect(nobody).not.toBe(0);
+
+  await lab.exec('assistant', 'sh', ['-c', `ip link del new0 && sleep 0.2 && ${make}`]);
+  const messages = (): string[] =>
+    readFileSync(log, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { message: string }).message);
+  await expect
+    .poll(messages, { timeout: 15_000 })
+    .toContain("The interface 'new0' is back, and captured again");
+  expect(messages()).toContain('Running as user nobody from here on');
+  expect(await child.stop('SIGTERM', 15_000)).toEqual({ code: 0, signal: null });
 });
 
 /** The socket of a service manager, and everything that it has heard. */
