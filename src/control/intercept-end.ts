@@ -351,6 +351,7 @@ export class InterceptEnd {
         this.#end({
           fault: Fault.bye,
           reason: `tcpcopy ends the connection: ${readBye(memory, offset, length)}`,
+          bye: memory.view.getUint16(offset),
         });
         return Fault.bye;
     }

@@ -216,3 +216,19 @@ describe('who may connect', () => {
     expect(net.warnings[0]).toContain('does not fit the key');
   });
 });
+
+describe('a tcpcopy that ends', () => {
+  it('in order is no warning', () => {
+    const net = new Net();
+    net.join(1).end.bye('tcpcopy ends');
+    net.settle();
+    expect(net.closed).toEqual([1]);
+    expect(net.lines.at(-1)).toMatch(/^info: tcpcopy at .*disconnected: .*tcpcopy ends$/);
+  });
+
+  it('because it was refused is one', () => {
+    const net = Net.withKey();
+    net.join(1, { key: signerOf('another') });
+    expect(net.lines.at(-1)).toMatch(/^warn: closing .*does not fit the key/);
+  });
+});

@@ -1,7 +1,7 @@
 import { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { Instant } from '../base/time.ts';
 import type { Notices } from './notices.ts';
-import type { ByeCode } from '../control/small-frames.ts';
+import { ByeCode } from '../control/small-frames.ts';
 import { type OpenEnd, Peer, type PeerHost } from './peer.ts';
 import { addressOfPeer, PeerAccount, PeerLimits, type PeerLimitValues } from './peer-limits.ts';
 
@@ -75,7 +75,9 @@ export class Peers {
    * it was not told yet.
    */
   close(now: Instant, peer: Peer, code: ByeCode, reason: string): void {
-    this.#notices.closing(now, peer, reason);
+    // What ends in order is no reason to warn.
+    if (peer.end.failure?.bye === ByeCode.done) this.#notices.disconnected(now, peer, reason);
+    else this.#notices.closing(now, peer, reason);
     peer.end.bye(code, reason);
     this.#forget(peer);
     this.#closing.push(peer);
