@@ -168,7 +168,7 @@ let nextLab = 0;
 
 /** Raises the hosts. Needs a sandbox around it (scripts/sandbox.sh), which owns the clean-up. */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
-  if (process.env['TCPCOPY_SANDBOX'] !== '1') {
+  if (process.env['LAB_SANDBOX'] !== '1') {
     throw new Error('the lab runs in a sandbox only: sh scripts/sandbox.sh COMMAND');
   }
   const lab = new Lab(options);

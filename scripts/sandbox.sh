@@ -16,7 +16,7 @@ if [ "${1:-}" = --inside ]; then
   # Daemons write their logs where they always do, and yet leave none behind on this machine.
   mount -t tmpfs -o mode=755 sandbox /var/log
   ip link set lo up
-  export TCPCOPY_SANDBOX=1
+  export LAB_SANDBOX=1
   # Not "exec": the first process of a namespace must reap the orphans and keeps no default signals.
   status=0
   "$@" || status=$?
