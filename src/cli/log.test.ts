@@ -29,6 +29,28 @@ describe('formatLine', () => {
 });
 
 describe('openLog', () => {
+  it('writes statistics as lines, or as one record', () => {
+    const files = { text: newFile(), json: newFile() };
+    for (const format of ['text', 'json'] as const) {
+      const log = openLog({ file: files[format], level: 'info', format });
+      log.statistics(['a:1,b:2', 'c:3'], { a: 1, b: 2, c: 3 });
+      log.close();
+      const quiet = openLog({ file: files[format], level: 'warn', format });
+      quiet.statistics(['d:4'], { d: 4 });
+      quiet.close();
+    }
+    expect(messages(files.text)).toEqual(['info a:1,b:2', 'info c:3']);
+    const records = linesOf(files.json).map((line) => JSON.parse(line) as object);
+    expect(records).toEqual([
+      {
+        time: expect.any(String),
+        level: 'info',
+        message: 'statistics',
+        statistics: { a: 1, b: 2, c: 3 },
+      },
+    ]);
+  });
+
   it('writes JSON objects, each on a line, when asked for', () => {
     const file = newFile();
     const log = openLog({ file, level: 'info', format: 'json' });

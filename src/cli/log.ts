@@ -18,6 +18,8 @@ export interface LogOptions {
 
 /** The log of a process. It never throws once it is open: what cannot be written is kept, then counted. */
 export interface ProcessLog extends Log {
+  /** Lines for text, and one record that holds `values` for JSON. */
+  statistics(lines: readonly string[], values: Readonly<Record<string, number>>): void;
   /** Opens the file anew, after another program has renamed it; keeps the old one when that fails. */
   reopen(): void;
   /** Tries once more to write what is left. Lines written later are dropped. */
@@ -45,6 +47,12 @@ export function openLog(options: LogOptions): ProcessLog {
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
+    statistics: (lines, values) => {
+      if (LOG_LEVELS.indexOf('info') < threshold) return;
+      const time = new Date();
+      if (options.format === 'json') writer.write(formatJson(time, 'info', 'statistics', values));
+      else for (const line of lines) writer.write(format(time, 'info', line));
+    },
     reopen: () => writer.reopen(),
     close: () => writer.close(),
     get failures() {
@@ -63,8 +71,15 @@ export function formatLine(time: Date, level: LogLevel, message: string): string
 }
 
 /** The same as an object on one line, with its newline. */
-export const formatJson = (time: Date, level: LogLevel, message: string): string =>
-  `${JSON.stringify({ time: time.toISOString(), level, message: message.trimEnd() })}\n`;
+export function formatJson(
+  time: Date,
+  level: LogLevel,
+  message: string,
+  statistics?: Readonly<Record<string, number>>,
+): string {
+  const record = { time: time.toISOString(), level, message: message.trimEnd(), statistics };
+  return `${JSON.stringify(record)}\n`;
+}
 
 type Destination = ReturnType<typeof pino.destination>;
 

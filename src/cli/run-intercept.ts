@@ -10,6 +10,7 @@ import { type Listener, listen } from '../linux/tcp-listener.ts';
 import { listenTls } from '../linux/tls-listener.ts';
 import { type FilterTarget, responseFilter } from '../linux/transfer-filter.ts';
 import type { Log } from '../ports/log.ts';
+import { interceptStatistics } from '../runtime/statistics.ts';
 import { Interception } from '../runtime/interception.ts';
 import type { InterceptConfig } from './config.ts';
 import { readInterceptConfig } from './intercept-config.ts';
@@ -70,6 +71,7 @@ async function startIntercept(config: InterceptConfig, log: Log): Promise<Runnin
   };
   return {
     account,
+    statistics: () => interceptStatistics(interceptor.counters(), interceptor.routes),
     stop: () => {
       listener.close();
       interception.stop();

@@ -2,6 +2,7 @@ import { daemonReady, isDaemonChild, startDaemon } from '../linux/daemon.ts';
 import { type PidFile, writePidFile } from '../linux/pid-file.ts';
 import { becomeUser, findUser } from '../linux/user.ts';
 import { openServiceManager } from '../linux/service-manager.ts';
+import { formatStatistics, type StatisticsLine } from '../runtime/statistics.ts';
 import { readCommandLine } from './command-line.ts';
 import type { ProcessConfig } from './config.ts';
 import { describeEffective } from './effective.ts';
@@ -14,10 +15,15 @@ import { systemClock } from '../linux/reactor.ts';
 import type { OptionValues } from './option-values.ts';
 import { versionLine } from './version.ts';
 
+/** As in the original. */
+const STATISTICS_INTERVAL_MS = 30_000;
+
 /** What a program is once it has started. */
 export interface Running {
   /** The account of the run so far, as lines. */
   account(): readonly string[];
+  /** The block for the log as it stands now; empty when there is nothing to tell yet. */
+  statistics(): readonly StatisticsLine[];
   /** Ends in order and returns the account of the run. Called once. */
   stop(): readonly string[];
 }
@@ -90,8 +96,11 @@ async function live<Config extends ProcessConfig>(
     if (config.daemon) daemonReady();
     else process.stderr.write(`${name}: ready\n`);
     manager.ready();
+    const ticking = setInterval(() => writeStatistics(running, log), STATISTICS_INTERVAL_MS);
     const status = await ending.promise;
+    clearInterval(ticking);
     manager.stopping();
+    writeStatistics(running, log);
     report(running.stop(), config, log);
     return status;
   } catch (error) {
@@ -104,6 +113,11 @@ async function live<Config extends ProcessConfig>(
     folded.close();
     log.close();
   }
+}
+
+function writeStatistics(running: Running, log: ProcessLog): void {
+  const lines = running.statistics();
+  if (lines.length > 0) log.statistics(lines.map(formatStatistics), Object.assign({}, ...lines));
 }
 
 interface Ending {

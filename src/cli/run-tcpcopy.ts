@@ -14,6 +14,7 @@ import type { Transfer } from '../replay/transfers.ts';
 import { Copier } from '../runtime/copier.ts';
 import { describeFarSide } from '../runtime/far-side.ts';
 import { describeReplay } from '../runtime/summary.ts';
+import { replayStatistics } from '../runtime/statistics.ts';
 import { WATCH_INTERVAL, Watchdog } from '../runtime/watchdog.ts';
 import type { SessionConfig } from '../session/context.ts';
 import { formatEndpoint } from '../wire/address.ts';
@@ -77,6 +78,7 @@ async function startTcpcopy(
   );
   return {
     account,
+    statistics: () => replayStatistics(replayer),
     stop: () => {
       clearInterval(watch);
       copier.stop();

@@ -56,6 +56,8 @@ export class SessionCounters {
   sentRst = 0;
   /** SYN and FIN retransmissions included. */
   retransmitted = 0;
+  /** Times that payload of the target came for the first time after something had been sent to it again. */
+  answeredRetransmissions = 0;
   /** Payload octets taken from the capture: each is sent, or counted in `unsentOctets`, or waits. */
   takenOctets = 0;
   /** Of these, let go of without ever having been sent, when their copy ended. */

@@ -50,6 +50,10 @@ export class Session extends SessionState {
     if (p.payloadLength > 0) {
       counters.receivedData++;
       counters.receivedOctets += p.payloadLength;
+      if (this.hasRetransmitted) {
+        counters.answeredRetransmissions++;
+        this.hasRetransmitted = false;
+      }
     }
     if ((p.flags & RST) !== 0) counters.receivedRst++;
     if (p.optionsLength > 0) {

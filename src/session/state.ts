@@ -120,6 +120,8 @@ export class SessionState implements Scheduled {
   /** End of the segment being timed (Karn: one that was sent once); timing runs while `timedAt` is not `NEVER`. */
   timedEnd: Seq = seqOf(0);
   timedAt: Instant = NEVER;
+  /** Something was sent again since the target last sent payload. */
+  hasRetransmitted = false;
   /** RFC 2018: both sides offered selective acknowledgements. */
   sackPermitted = false;
   /** Beyond SND.UNA, what the target says that it has; made when it first does. */
@@ -279,6 +281,13 @@ export class SessionState implements Scheduled {
   /** What our segments advertise, in octets: what a Linux client's buffer comes to offer, or as much of it as the window scale can express. */
   get rcvWnd(): number {
     return this.windowScaling ? Math.min(0xffff << this.syn.windowScale, MAX_WINDOW) : 0xffff;
+  }
+
+  /** Something was sent once more: what is being timed says nothing any longer (Karn). */
+  noteRetransmitted(): void {
+    this.context.counters.retransmitted++;
+    this.hasRetransmitted = true;
+    this.timedAt = NEVER;
   }
 
   /** Everything has been acknowledged, or nothing more will be. */

@@ -57,8 +57,7 @@ function sendSyn(s: SessionState, now: Instant, sink: PacketSink): void {
   emit(s, now, sink, SYN, s.iss, NONE, 0, 0);
   s.context.counters.sentSyn++;
   if (again) {
-    s.context.counters.retransmitted++;
-    s.timedAt = NEVER;
+    s.noteRetransmitted();
   } else {
     s.sndNxt = s.sndMax = seqAdd(s.iss, 1);
     s.timedEnd = s.sndNxt;
@@ -85,8 +84,7 @@ function retransmit(s: SessionState, now: Instant, sink: PacketSink): void {
     // A FIN goes with the last octet and takes a number.
     const isWhole = skip + length === store.length(row);
     noteResent(s, at, Math.max(1, length + (isWhole ? store.flags(row) & FIN : 0)));
-    s.context.counters.retransmitted++;
-    s.timedAt = NEVER;
+    s.noteRetransmitted();
   }
 }
 
@@ -100,8 +98,7 @@ function retransmitFirst(s: SessionState, now: Instant, sink: PacketSink): void 
   // No further than what was sent: of a piece that the window cut, the rest is not allowed yet.
   const length = Math.min(store.length(row) - skip, s.mss, s.flight);
   sendPiece(s, now, sink, row, skip, length);
-  s.context.counters.retransmitted++;
-  s.timedAt = NEVER;
+  s.noteRetransmitted();
 }
 
 function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
@@ -185,8 +182,7 @@ function advance(
   if (s.rtxAt === NEVER) s.rtxAt = addTime(now, s.rtt.rto);
   if (complete && (flags & FIN) !== 0 && isSendingOpen(s.phase)) noteFinSent(s, now);
   if (!isNew) {
-    s.context.counters.retransmitted++;
-    s.timedAt = NEVER;
+    s.noteRetransmitted();
   } else if (s.timedAt === NEVER) {
     s.timedEnd = s.sndNxt;
     s.timedAt = now;

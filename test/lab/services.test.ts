@@ -7,7 +7,9 @@ import { AF_UNIX, SOCK_DGRAM } from '../../src/linux/constants.ts';
 import { addressOf, libc } from '../../src/linux/libc.ts';
 import { openSocket } from '../../src/linux/socket.ts';
 import { UNIX_ROOM, writeUnix } from '../../src/linux/sockaddr.ts';
-import { commandEnvironment, interceptArgs } from '../../lab/programs.ts';
+import { sleep } from '../../lab/child.ts';
+import { drained, startHttpServer, startLoad } from '../../lab/http.ts';
+import { commandEnvironment, interceptArgs, startCopying } from '../../lab/programs.ts';
 import { createLab, type Lab } from '../../lab/topology.ts';
 
 let lab: Lab;
@@ -62,6 +64,31 @@ test('with --user no thread keeps a privilege, and an interface that is made ane
     .toContain("The interface 'new0' is back, and captured again");
   expect(messages()).toContain('Running as user nobody from here on');
   expect(await child.stop('SIGTERM', 15_000)).toEqual({ code: 0, signal: null });
+});
+
+test('row 116: the block at the end counts 100 short connections, as text and as JSON', async () => {
+  await using hosts = await createLab();
+  await startHttpServer(hosts, 'online');
+  const target = await startHttpServer(hosts, 'target');
+  const { tcpcopy, intercept } = await startCopying(hosts, { tcpcopy: ['--log-format', 'json'] });
+  const part = { name: 's', kind: 'new', requests: 100, rate: 100, connections: 4 } as const;
+  await startLoad(hosts, [part]).result;
+  await drained(target, 100);
+  // A copy that has ended lingers for a while, and is counted as released after that.
+  await sleep(8000);
+  expect(await tcpcopy.stop()).toEqual({ code: 0, signal: null });
+  expect(await intercept.stop()).toEqual({ code: 0, signal: null });
+  const records = tcpcopy.child.stderr
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { message: string; statistics?: Record<string, number> });
+  const { statistics } = records.findLast(({ message }) => message === 'statistics') ?? {};
+  expect(statistics).toMatchObject({ conns: 100, 'send syn': 100, 'syn cnt': 100, active: 0 });
+  expect(statistics).toMatchObject({ rel: 100, tw: 0, 'obs del': 0, 'resp rst': 0 });
+  expect(intercept.text()).toMatch(
+    /info total resp packs:\d+,all:\d+,route:100,sock write cnt:\d+/,
+  );
+  expect(intercept.text()).toMatch(/info search:\d+,extra compared:0,all sessions:100/);
 });
 
 /** The socket of a service manager, and everything that it has heard. */
