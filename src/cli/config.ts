@@ -1,6 +1,7 @@
 import type { Duration } from '../base/time.ts';
 import type { Ramp } from '../replay/share.ts';
 import type { GapPolicy } from '../session/context.ts';
+import type { PlayerOptions } from '../runtime/file-player.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { LogFormat, LogLevel } from './log-level.ts';
 
@@ -68,6 +69,12 @@ export interface Limits {
   readonly lingerTime: Duration;
 }
 
+/** What is replayed from capture files. */
+export interface ReplayFiles extends PlayerOptions {
+  /** Absolute paths; "-" is standard input. */
+  readonly files: readonly string[];
+}
+
 export interface TcpcopyConfig extends ProcessConfig {
   /** At least one; the first that fits a packet wins. */
   readonly transfers: readonly Transfer[];
@@ -112,6 +119,8 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly interfaces: readonly string[];
   /** pcap-filter(7) text; absent when the filter is made from the transfers. */
   readonly filter?: string;
+  /** Set when capture files are replayed; then nothing is captured. */
+  readonly replay?: ReplayFiles;
 }
 
 export interface InterceptConfig extends ProcessConfig {

@@ -1,4 +1,5 @@
 import { commonOptions } from './options-common.ts';
+import { fileOptions } from './options-files.ts';
 import { limitOptions } from './options-limits.ts';
 import type { OptionSpec, ProgramSpec } from './option-spec.ts';
 
@@ -263,41 +264,6 @@ const CAPTURE_OPTIONS: readonly OptionSpec[] = [
   },
 ];
 
-const FILE_HINT = 'Only live traffic can be copied so far.';
-const FILE_OPTIONS: readonly OptionSpec[] = [
-  {
-    name: 'read',
-    value: { kind: 'path', argument: 'file' },
-    group: FILES,
-    doc: 'copy from a capture file (the offline build of the original calls it -i)',
-    later: FILE_HINT,
-  },
-  {
-    letter: 'a',
-    name: 'speed',
-    value: { kind: 'integer', argument: 'factor', min: 1, max: 1000 },
-    group: FILES,
-    doc: 'read the file this many times faster than it was recorded',
-    later: FILE_HINT,
-  },
-  {
-    letter: 'I',
-    name: 'skip-gaps',
-    value: { kind: 'integer', argument: 'ms', min: 0, max: 86400000 },
-    group: FILES,
-    doc: 'skip gaps in the file that are longer than this',
-    later: FILE_HINT,
-  },
-  {
-    letter: 'T',
-    name: 'repeat',
-    value: { kind: 'integer', argument: 'n', min: 1, max: 1000000 },
-    group: FILES,
-    doc: 'read the file this many times',
-    later: FILE_HINT,
-  },
-];
-
 /** The command on the online server. */
 export const TCPCOPY: ProgramSpec = {
   name: 'tcpcopy',
@@ -311,7 +277,7 @@ export const TCPCOPY: ProgramSpec = {
     ...SESSION_OPTIONS,
     ...limitOptions(LIMITS),
     ...CAPTURE_OPTIONS,
-    ...FILE_OPTIONS,
+    ...fileOptions(FILES),
     ...commonOptions('tcpcopy', PROCESS),
   ],
 };

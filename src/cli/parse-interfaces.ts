@@ -15,7 +15,7 @@ export function parseInterfaces(text: string): readonly string[] {
     if (name.includes('/') || /\.(pcap|pcapng|cap)$/i.test(name)) {
       throw new UsageError(
         `Cannot use -i "${name}": it looks like a file: expected the name of a network interface`,
-        'Copying from a capture file is not there yet.',
+        'Add --offline, or use --read in the place of -i.',
       );
     }
     if (/\s/.test(name) || name.length > MAX_NAME) {

@@ -8,21 +8,27 @@ import { systemClock, wallClock } from '../linux/reactor.ts';
 import { newRandom, openTimer } from './process-parts.ts';
 import { transferFilter } from '../linux/transfer-filter.ts';
 import type { Log } from '../ports/log.ts';
+import type { PacketSource } from '../ports/packet-source.ts';
+import type { Watchable } from '../ports/reactor.ts';
 import { ClientAddresses } from '../replay/client-addresses.ts';
 import { Replayer, type ReplayerConfig } from '../replay/replayer.ts';
 import type { Transfer } from '../replay/transfers.ts';
 import { Copier } from '../runtime/copier.ts';
 import { describeFarSide } from '../runtime/far-side.ts';
+import { describeFiles } from '../runtime/file-account.ts';
+import type { FileSurvey } from '../runtime/file-survey.ts';
 import { describeReplay } from '../runtime/summary.ts';
 import { replayStatistics } from '../runtime/statistics.ts';
 import { WATCH_INTERVAL, Watchdog } from '../runtime/watchdog.ts';
 import type { SessionConfig } from '../session/context.ts';
 import { formatEndpoint } from '../wire/address.ts';
 import { localAddresses } from './command-line.ts';
-import type { TcpcopyConfig } from './config.ts';
+import type { ReplayFiles, TcpcopyConfig } from './config.ts';
 import { ExitCode } from './exit-codes.ts';
+import { lookAtFiles, openPlayer, stretchTimeouts } from './file-replay.ts';
 import { openLinks } from './open-links.ts';
 import { TCPCOPY } from './options-tcpcopy.ts';
+import { Progress } from './progress.ts';
 import type { ProgramShell, Running } from './run-program.ts';
 import { readTcpcopyConfig, resolveTransfers } from './tcpcopy-config.ts';
 
@@ -39,24 +45,33 @@ export const tcpcopyShell: ProgramShell<TcpcopyConfig> = {
   start: startTcpcopy,
 };
 
+type Source = PacketSource & Watchable;
+
+/** Where the packets come from, and what the account says of it. */
+interface Feed {
+  readonly source: Source;
+  readonly describe: () => string[];
+  /** Once the copying has begun. */
+  readonly start: (copier: Copier) => void;
+  readonly stop: () => void;
+}
+
 async function startTcpcopy(
-  config: TcpcopyConfig,
+  given: TcpcopyConfig,
   log: Log,
   end: (status: ExitCode) => void,
 ): Promise<Running> {
-  const filter = chooseFilter(config);
+  const config = stretchTimeouts(given);
+  const { replay } = config;
   const transfers = openPaths(config);
-  const source = openPacketSource({
-    interfaces: config.interfaces,
-    families: familiesOf(config),
-    timestamps: true,
-    gatherDelay: GATHER_DELAY,
-    filter,
-    onError: (error) => log.warn(error.message),
-    onRevived: (name) => log.info(`The interface '${name}' is back, and captured again`),
-  });
-  const sink = openRawSender({ onTooLong: mtuRefresher(transfers, config, log) });
+  const survey = replay && (await lookAtFiles(replay, transfers, log));
   const replayer = new Replayer(replayerConfig(config, transfers), newRandom());
+  const feed =
+    replay === undefined
+      ? openCapture(config, log)
+      : openFiles(config, replay, survey, replayer, log, end);
+  const { source } = feed;
+  const sink = openRawSender({ onTooLong: mtuRefresher(transfers, config, log) });
   const copier = new Copier(
     { replayer, source, sink, clock: systemClock, wallClock, log, openTimer },
     () => {
@@ -66,9 +81,11 @@ async function startTcpcopy(
   );
   // Last: whoever answers here will be sent registrations from now on.
   const links = await openLinks(config, log, copier);
+  feed.start(copier);
   copier.start(links);
   sayWhatIsCopied(transfers, log);
   const account = (): string[] => [
+    ...feed.describe(),
     ...describeReplay(replayer, source.statistics(), sink.statistics()),
     ...describeFarSide(links.counts(), copier.delays),
   ];
@@ -81,11 +98,55 @@ async function startTcpcopy(
     statistics: () => replayStatistics(replayer),
     stop: () => {
       clearInterval(watch);
+      feed.stop();
       copier.stop();
       const lines = account();
       sink.close();
       return lines;
     },
+  };
+}
+
+function openCapture(config: TcpcopyConfig, log: Log): Feed {
+  const source = openPacketSource({
+    interfaces: config.interfaces,
+    families: familiesOf(config),
+    timestamps: true,
+    gatherDelay: GATHER_DELAY,
+    filter: chooseFilter(config),
+    onError: (error) => log.warn(error.message),
+    onRevived: (name) => log.info(`The interface '${name}' is back, and captured again`),
+  });
+  const nothing = (): void => undefined;
+  return { source, describe: () => [], start: nothing, stop: nothing };
+}
+
+function openFiles(
+  config: TcpcopyConfig,
+  replay: ReplayFiles,
+  survey: FileSurvey | undefined,
+  replayer: Replayer,
+  log: Log,
+  end: (status: ExitCode) => void,
+): Feed {
+  let copier: Copier | undefined;
+  const source = openPlayer(config, replay, replayer, {
+    onRound: () => copier?.endRound(),
+    onEnd: () => {
+      for (const fault of source.faults) log.error(`The replay is not whole: ${fault}`);
+      log.info('Ending: the capture has been replayed, and the last copy has ended');
+      end(source.faults.length > 0 ? ExitCode.failure : ExitCode.ok);
+    },
+  });
+  const progress = new Progress(source, replay, survey);
+  return {
+    source,
+    describe: () => describeFiles(source),
+    start: (used) => {
+      copier = used;
+      progress.start();
+    },
+    stop: () => progress.stop(),
   };
 }
 

@@ -8,6 +8,7 @@ import { GAP_POLICIES } from './options-limits.ts';
 import type { OptionValues } from './option-values.ts';
 import { parseClientAddresses, type ClientAddresses } from './parse-client-addresses.ts';
 import { parseInterfaces } from './parse-interfaces.ts';
+import { readReplay } from './parse-replay.ts';
 import { parseServers } from './parse-servers.ts';
 import {
   type HostAddresses,
@@ -41,7 +42,9 @@ export function readTcpcopyConfig(
   names: HostAddresses = new Map(),
 ): TcpcopyConfig {
   const { transfers, warnings: transferWarnings } = readTransfers(values, names);
-  refuseSelfCopy(transfers, localAddresses);
+  const replay = readReplay(values);
+  // What was recorded is not captured again.
+  if (replay === undefined) refuseSelfCopy(transfers, localAddresses);
   const servers = parseServers(requiredServers(values), values.integer('port'));
   const targets = transfers.map(({ target }) => target.address);
   const clients = readClientAddresses(values, targets);
@@ -80,10 +83,14 @@ export function readTcpcopyConfig(
     holdRequests: !values.has('dont-wait'),
     simulateLatency: !values.has('no-latency'),
     onlyNewConnections: values.has('only-new'),
-    interfaces: values.has('interface') ? parseInterfaces(values.text('interface') ?? '') : [],
+    interfaces: replay === undefined ? readInterfaces(values) : [],
+    ...(replay !== undefined && { replay }),
     ...(filter !== undefined && { filter }),
   };
 }
+
+const readInterfaces = (values: OptionValues): readonly string[] =>
+  values.has('interface') ? parseInterfaces(values.text('interface') ?? '') : [];
 
 function readTransfers(values: OptionValues, names: HostAddresses): Transfers {
   const text = values.text('transfer');

@@ -164,6 +164,27 @@ export class Replayer {
     });
   }
 
+  /**
+   * Whether a copy has something to send, or waits for an answer or for its end: all but those that are open and idle. Visits every
+   * copy.
+   */
+  get isBusy(): boolean {
+    let isBusy = false;
+    this.#copies.forEach((copy) => {
+      isBusy ||= copy.isWaiting || copy.isBusy;
+    });
+    return isBusy;
+  }
+
+  /** Lets go of every copy that has ended, though it may linger: what is captured next is of other connections. */
+  forgetEnded(): void {
+    const ended: Copy[] = [];
+    this.#copies.forEach((copy) => {
+      if (copy.hasEnded) ended.push(copy);
+    });
+    for (const copy of ended) if (!copy.isDetached) this.#detach(copy);
+  }
+
   /** The first fault of ours that was contained, for the log. */
   fault: unknown = undefined;
 

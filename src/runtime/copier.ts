@@ -62,6 +62,15 @@ export class Copier implements BatchHandler, LinkEvents {
     this.#links?.close();
   }
 
+  /** What comes next is of other connections, though their addresses and ports may be the same: resets every open copy. */
+  endRound(): void {
+    const { replayer, clock } = this.#parts;
+    this.#now = clock.now();
+    replayer.stop(this.#now);
+    this.#drain();
+    replayer.forgetEnded();
+  }
+
   beginBatch(now: Instant): void {
     this.#now = now;
   }

@@ -12,6 +12,7 @@ import { acknowledge } from './latency.ts';
 import { Outcome } from './outcome.ts';
 import { isSendingOpen, isSynchronized, Phase } from './phase.ts';
 import { distrustSacks } from './recovery.ts';
+import { RequestState } from './requests.ts';
 import { SessionState } from './state.ts';
 import { pollTransmit } from './transmit.ts';
 import { Verdict } from './verdict.ts';
@@ -92,6 +93,13 @@ export class Session extends SessionState {
   /** Whether nothing is left to be done: the session may be forgotten. */
   get isFinished(): boolean {
     return this.hasEnded && this.lifeAt === NEVER && !this.rstDue;
+  }
+
+  /** Whether there is something to send, or an answer or the end to wait for: not so of a connection that is open and idle. */
+  get isBusy(): boolean {
+    if (this.hasEnded) return false;
+    const waits = this.request === RequestState.sent || this.requestsWaiting > 0;
+    return waits || !this.isConnected || this.finCaptured || this.queue.segments > 0;
   }
 
   /** Ends the connection at the target with a reset. */

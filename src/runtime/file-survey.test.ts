@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import { type CaptureRecords, RecordState } from '../ports/capture-records.ts';
+import { ChecksumState } from '../ports/packet-source.ts';
+import { TransferTable } from '../replay/transfers.ts';
+import { address } from '../testing/harness.ts';
+import { buildPacket, slowSum } from '../testing/packet.ts';
+import { CaptureRecord } from '../wire/capture-record.ts';
+import { CaptureSieve, Side } from './capture-sieve.ts';
+import { describeNothing, describeSurvey } from './file-account.ts';
+import { type FileSurvey, surveyFiles } from './file-survey.ts';
+
+const T0 = Date.UTC(2026, 0, 31, 12) * 1000;
+const TABLE = new TransferTable([
+  {
+    address: address('10.66.0.1'),
+    port: 80,
+    target: address('10.66.0.2'),
+    targetPort: 8080,
+    path: { mtu: 1500 },
+    loopbackOnly: false,
+  },
+]);
+
+function packet(from: string, to: string, flags = 'PA'): Uint8Array {
+  const endpoint = (text: string): { address: string; port: number } => {
+    const [ip = '', port] = text.split(':');
+    return { address: ip, port: Number(port) };
+  };
+  return buildPacket({
+    from: endpoint(from),
+    to: endpoint(to),
+    flags,
+    seq: 1,
+    ack: 1,
+    window: 1,
+    urgentPointer: 0,
+    ttl: 64,
+    trafficClass: 0,
+    ipId: 0,
+    dontFragment: true,
+    options: {},
+    payload: Uint8Array.of(1, 2, 3, 4),
+  });
+}
+
+const CLIENT = '10.77.0.1:4000';
+const SERVER = '10.66.0.1:80';
+
+/** A millisecond lies between two packets. `missing`: octets that the capture cut off. */
+interface Given {
+  readonly octets: Uint8Array;
+  readonly missing?: number;
+  readonly linkType?: number;
+}
+
+function recordOf({ octets, missing = 0, linkType = 101 }: Given, i: number): CaptureRecord {
+  const record = new CaptureRecord();
+  record.time = T0 + 1000 * i;
+  record.linkType = linkType;
+  record.bytes = octets;
+  record.view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  record.length = octets.length - missing;
+  record.wireLength = octets.length;
+  return record;
+}
+
+function look(given: readonly Given[], faults: readonly string[] = []): Promise<FileSurvey> {
+  let at = -1;
+  let isLate = true;
+  let more: () => void = () => {};
+  const records: CaptureRecords = {
+    get record() {
+      return recordOf(given[at] as Given, at);
+    },
+    next: () => {
+      if (isLate) {
+        isLate = false;
+        setImmediate(() => more());
+        return RecordState.pending;
+      }
+      return ++at < given.length ? RecordState.ready : RecordState.ended;
+    },
+    onMore: (callback) => {
+      more = callback;
+    },
+    faults,
+    close: () => {},
+  };
+  return surveyFiles(records, TABLE, {}, () => Promise.resolve());
+}
+
+describe('the look before the start', () => {
+  it('counts connections, their sides, and those that were open before', async () => {
+    const survey = await look([
+      { octets: packet('10.77.0.1:4000', '10.77.0.2:80') },
+      { octets: packet(CLIENT, SERVER, 'S') },
+      { octets: packet(SERVER, CLIENT, 'SA') },
+      { octets: packet(CLIENT, SERVER) },
+      { octets: packet('10.77.0.1:4001', SERVER) },
+      { octets: packet(SERVER, '10.77.0.9:1') },
+    ]);
+    expect(survey).toMatchObject({ connections: 2, whole: 1, twoSided: 1, cut: 0 });
+    expect(survey.counts).toMatchObject({ read: 6, client: 3, server: 2, foreign: 1 });
+    const { found, warnings } = describeSurvey(survey);
+    expect(found).toBe(
+      'The capture holds 2 connections of -x (mixed), 3 packets of clients among 6, over 0.004 s from 2026-01-31T12:00:00.001Z',
+    );
+    expect(warnings).toEqual(['1 connections were open before the capture began']);
+  });
+
+  it('row 112: counts cut packets, and says how to record whole ones', async () => {
+    const survey = await look([
+      { octets: packet(CLIENT, SERVER, 'S') },
+      { octets: packet(CLIENT, SERVER), missing: 2 },
+      { octets: packet(CLIENT, SERVER), missing: 30 },
+    ]);
+    expect(survey.cut).toBe(1);
+    expect(survey.counts.unusable).toBe(1);
+    const { warnings } = describeSurvey(survey);
+    expect(warnings[0]).toMatch(/^1 packets of clients are cut .* tcpdump -s 0$/);
+    expect(warnings[1]).toMatch(/^1 packets are fragments or have impossible headers$/);
+  });
+
+  it('warns of damage and of link types that it does not know', async () => {
+    const survey = await look(
+      [{ octets: packet(CLIENT, SERVER, 'S') }, { octets: packet(CLIENT, SERVER), linkType: 147 }],
+      ["'a.pcap' is damaged"],
+    );
+    const { found, warnings } = describeSurvey(survey);
+    expect(found).toContain('1 connections of -x (clients only)');
+    expect(warnings).toEqual([
+      "'a.pcap' is damaged; what comes before is replayed",
+      '1 packets have a link type that is not known here',
+    ]);
+  });
+
+  it('says why nothing fits', async () => {
+    const survey = await look([
+      { octets: packet(CLIENT, '10.77.0.2:80') },
+      { octets: packet(CLIENT, SERVER), linkType: 147 },
+    ]);
+    expect(survey.connections).toBe(0);
+    expect(describeNothing(survey, TABLE)).toBe(
+      'Nothing in the capture fits -x: among its 2 packets are 1 of TCP, none of which a client sent to 10.66.0.1:80, and 1 of a link type not known here',
+    );
+  });
+});
+
+describe('checksums that were left to hardware', () => {
+  const sift = (change: (view: DataView, octets: Uint8Array) => void): ChecksumState => {
+    const octets = packet(CLIENT, SERVER);
+    change(new DataView(octets.buffer), octets);
+    const sieve = new CaptureSieve(TABLE);
+    expect(sieve.sift(recordOf({ octets }, 0))).toBe(Side.client);
+    return sieve.packet.checksum;
+  };
+  /** Folded, not complemented, of addresses and protocol. */
+  const pseudo = (octets: Uint8Array, length: number): number => {
+    const sum = slowSum([...octets.subarray(12, 20), 0, 6, 0, length]);
+    return (sum >>> 16) + (sum & 0xffff);
+  };
+
+  it('are taken for what they are', () => {
+    expect(sift((v, o) => v.setUint16(36, pseudo(o, 24)))).toBe(ChecksumState.partial);
+    expect(sift((v, o) => v.setUint16(36, pseudo(o, 0)))).toBe(ChecksumState.partial);
+    expect(sift((v) => v.setUint16(36, 0))).toBe(ChecksumState.partial);
+  });
+
+  it('and all others are checked', () => {
+    expect(sift(() => {})).toBe(ChecksumState.unknown);
+    expect(sift((v) => v.setUint16(36, v.getUint16(36) ^ 1))).toBe(ChecksumState.unknown);
+  });
+});
