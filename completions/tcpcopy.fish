@@ -8,6 +8,7 @@ complete -c tcpcopy -l gradual-shape -x -a 'linear exponential' -d 'as -g, and a
 complete -c tcpcopy -s n -l copies -x -d 'copies of each connection'
 complete -c tcpcopy -s O -l only-new -d 'copy only connections whose SYN was captured, none that were open ...'
 complete -c tcpcopy -s c -l client-address -x -d 'addresses that the copies come from, separated by commas: one address, ...'
+complete -c tcpcopy -s f -l port-shift -x -d 'take the ports of the copies from the 2048 that begin with 2048 times ...'
 complete -c tcpcopy -s s -l intercept -x -d 'hosts where intercept runs, HOST[:PORT] separated by commas, at most ...'
 complete -c tcpcopy -s p -l port -x -d 'control port of the -s hosts that name none'
 complete -c tcpcopy -s C -l connections -x -d 'connections to each intercept, 1 to 11'

@@ -48,6 +48,8 @@ function valueSchema(value: OptionValue): ValueSchema {
       // Out of range is brought into it, with a warning.
       if (value.clamped) return { type: 'integer' };
       return { type: 'integer', minimum: value.min, maximum: value.max };
+    case 'decimal':
+      return { type: 'number', minimum: value.min, maximum: value.max };
     case 'percentage':
       return { type: 'number', minimum: 0, maximum: 100 };
     case 'choice':

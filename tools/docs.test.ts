@@ -106,11 +106,8 @@ function lettersOf(part: string, isWanted: (state: string) => boolean): string[]
     .sort();
 }
 
-/** -n of tcpcopy works in part: its only value is 1. */
 const expected = (program: ProgramSpec): string[] =>
-  [
-    ...program.options
-      .filter((spec) => spec.letter !== undefined && spec.later !== undefined)
-      .map(optionLabel),
-    ...(program === TCPCOPY ? ['-n'] : []),
-  ].sort();
+  program.options
+    .filter((spec) => spec.letter !== undefined && spec.later !== undefined)
+    .map(optionLabel)
+    .sort();

@@ -19,6 +19,8 @@ export class SlabPool {
   /** Free cells of each size, linked through `#next`. */
   readonly #free: Int32Array = new Int32Array(CELL_SHIFTS.length).fill(NONE);
   #next = new Int32Array(0);
+  /** Owners of each cell besides the first. */
+  #shares = new Uint16Array(0);
   readonly #limit: number;
   #used = 0;
 
@@ -46,7 +48,18 @@ export class SlabPool {
     return handle;
   }
 
+  /** One owner more, who gives the cell back as the first one does; 65,536 at the most. */
+  share(handle: number): void {
+    this.#shares[handle] = (this.#shares[handle] as number) + 1;
+  }
+
+  /** The cell is free when its last owner has given it back. */
   give(handle: number): void {
+    const shares = this.#shares[handle] as number;
+    if (shares > 0) {
+      this.#shares[handle] = shares - 1;
+      return;
+    }
     const shift = this.#shifts[(handle / SLOTS_PER_CHUNK) | 0] as number;
     const sizeClass = (shift - CELL_SHIFTS[0]) >> 1;
     this.#next[handle] = this.#free[sizeClass] as number;
@@ -74,6 +87,9 @@ export class SlabPool {
       const next = new Int32Array(Math.max(this.#next.length * 2, first + SLOTS_PER_CHUNK));
       next.set(this.#next);
       this.#next = next;
+      const shares = new Uint16Array(next.length);
+      shares.set(this.#shares);
+      this.#shares = shares;
     }
     const cells = CHUNK_SIZE >>> shift;
     for (let i = 0; i < cells; i++) this.#next[first + i] = i + 1 < cells ? first + i + 1 : NONE;

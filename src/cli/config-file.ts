@@ -72,7 +72,8 @@ function unknownKey(
 function textsOf(spec: OptionSpec, label: string, value: TomlValue): string[] {
   const { kind } = spec.value;
   if (kind === 'flag' && typeof value === 'boolean') return value ? [''] : [];
-  const type = kind === 'integer' || kind === 'percentage' ? 'number' : 'string';
+  const isNumber = kind === 'integer' || kind === 'decimal' || kind === 'percentage';
+  const type = isNumber ? 'number' : 'string';
   const items = kind === 'list' && Array.isArray(value) ? value : [value];
   if (kind !== 'flag' && items.length > 0 && items.every((item) => typeof item === type)) {
     return items.map(String);
@@ -95,6 +96,7 @@ function expected(value: OptionValue): string {
     case 'list':
       return 'an array of strings, or one string';
     case 'integer':
+    case 'decimal':
     case 'percentage':
       return 'a number';
     default:

@@ -38,6 +38,7 @@ describe('readTcpcopyConfig', () => {
       clientRanges: [],
       percentage: 100,
       copies: 1,
+      portRange: 0,
       mtu: 1500,
       mss: 1460,
       holdRequests: true,
@@ -123,9 +124,14 @@ describe('readTcpcopyConfig', () => {
     ).toBe('tcp port 80');
   });
 
-  it('refuses more than one copy, and files and overlong names as interfaces', () => {
-    expect(() => tcpcopy('-x 80-10.0.0.2:80 -s a -n 2')).toThrow('Cannot use -n 2');
-    expect(tcpcopy('-x 80-10.0.0.2:80 -s a -n 0').copies).toBe(1);
+  it('-n may have a fraction, and 0 means 1; less than one copy is for -r', () => {
+    const copies = (n: string) => tcpcopy(`-x 80-10.0.0.2:80 -s a -n ${n}`).copies;
+    expect(['0', '1', '1.5', '1023'].map(copies)).toEqual([1, 1, 1.5, 1023]);
+    expect(() => copies('0.5')).toThrow('Cannot use -n 0.5');
+    expect(tcpcopy('-x 80-10.0.0.2:80 -s a -f 3').portRange).toBe(3);
+  });
+
+  it('refuses files and overlong names as interfaces', () => {
     expect(() => tcpcopy('-x 80-10.0.0.2:80 -s a -i a.pcap')).toThrow('it looks like a file');
     expect(() => tcpcopy('-x 80-10.0.0.2:80 -s a -i abcdefghijklmnop')).toThrow('at most 15');
   });

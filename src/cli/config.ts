@@ -100,8 +100,10 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly percentage: number;
   /** How the share comes to be so large; absent when it is from the start. */
   readonly ramp?: Ramp;
-  /** Copies of each connection; 1. */
+  /** Copies of each connection, 1 to 1023, perhaps with a fraction. */
   readonly copies: number;
+  /** Of the ports of the copies, by `-f`; 0: all. */
+  readonly portRange: number;
   /** Octets of the largest packet towards the target, IP header included; 576 to 65535. */
   readonly mtu: number;
   /** Octets announced in SYNs that no client sent; 88 to 65495. */

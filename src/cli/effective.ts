@@ -42,6 +42,7 @@ function valueOf(
   switch (spec.value.kind) {
     case 'integer':
       return values.integer(spec.name);
+    case 'decimal':
     case 'percentage':
       return Number(text);
     case 'list':

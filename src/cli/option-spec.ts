@@ -12,6 +12,13 @@ export type OptionValue =
       /** Out of range is brought to the nearest bound, with a warning, as the original does. */
       readonly clamped?: true;
     }
+  /** With at most two decimals. */
+  | {
+      readonly kind: 'decimal';
+      readonly argument: string;
+      readonly min: number;
+      readonly max: number;
+    }
   /** A share of 100 with at most two decimals. */
   | { readonly kind: 'percentage'; readonly argument: string }
   | { readonly kind: 'choice'; readonly argument: string; readonly choices: readonly string[] };

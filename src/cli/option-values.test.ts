@@ -13,6 +13,8 @@ function sample({ value }: OptionSpec): string[] {
       return [];
     case 'integer':
       return [String(value.min)];
+    case 'decimal':
+      return ['1.5'];
     case 'percentage':
       return ['20'];
     case 'choice':
@@ -135,9 +137,11 @@ describe('parseArguments', () => {
     expect(refusal('-r 150').message).toBe(
       'Cannot use -r "150": expected a percentage from 0 to 100, where 0 and 100 copy all',
     );
-    expect(refusal('-n 2000').message).toContain(
-      'out of range, expected an integer from 0 to 1023',
-    );
+    for (const n of ['2000', '1.234', '-1', 'abc']) {
+      expect(refusal(`-n ${n}`).message).toContain(
+        `Cannot use -n "${n}": expected a number from 0 to 1023, with two decimals at the most`,
+      );
+    }
     expect(refusal('-f 300').message).toContain('out of range, expected an integer from 0 to 31');
   });
 

@@ -10,7 +10,7 @@ import {
   type OptionSettings,
 } from './option-settings.ts';
 import { optionLabel, optionSyntax, type OptionSpec, type ProgramSpec } from './option-spec.ts';
-import { parseInteger, parsePercentage } from './parse-number.ts';
+import { parseDecimal, parseInteger, parsePercentage } from './parse-number.ts';
 
 /**
  * The options of one start, checked for form and range but not for meaning. Names are the long names of the table; asking
@@ -54,6 +54,14 @@ export class OptionValues {
     return parseInteger(this.#label(spec), text, spec.value).value;
   }
 
+  /** Of an option that has a default or that `has` says is given. */
+  decimal(name: string): number {
+    const spec = this.#spec(name);
+    const text = this.text(name);
+    if (spec.value.kind !== 'decimal' || text === undefined) throw wrongKind(spec, 'decimal');
+    return parseDecimal(this.#label(spec), text, spec.value);
+  }
+
   /** Above 0, at most 100. */
   percentage(name: string): number {
     const spec = this.#spec(name);
@@ -78,6 +86,7 @@ export class OptionValues {
     const { value } = spec;
     for (const text of this.#given.get(spec.name)?.texts ?? []) {
       if (value.kind === 'integer') this.#warn(parseInteger(label, text, value).warning);
+      if (value.kind === 'decimal') parseDecimal(label, text, value);
       if (value.kind === 'percentage') parsePercentage(label, text);
       if (value.kind === 'choice' && !value.choices.includes(text)) {
         throw new UsageError(

@@ -52,10 +52,10 @@ const COPY_OPTIONS: readonly OptionSpec[] = [
   {
     letter: 'n',
     name: 'copies',
-    value: { kind: 'integer', argument: 'n', min: 0, max: 1023 },
+    value: { kind: 'decimal', argument: 'n', min: 0, max: 1023 },
     default: '1',
     group: COPY,
-    doc: 'copies of each connection; only 1 works so far (0 means the same)',
+    doc: 'copies of each connection; with a fraction such as 1.5 a part of them, here half, has one more; 0 means 1; below 1 is for -r',
   },
   {
     letter: 'O',
@@ -79,8 +79,8 @@ const CLIENT_OPTIONS: readonly OptionSpec[] = [
     name: 'port-shift',
     value: { kind: 'integer', argument: 'n', min: 0, max: 31 },
     group: CLIENTS,
-    doc: 'shift the ports of the copies, so that several tcpcopy can feed one target',
-    later: 'Give each tcpcopy its own -c addresses.',
+    default: '0',
+    doc: 'take the ports of the copies from the 2048 that begin with 2048 times this number, so that several tcpcopy, each with another number, can feed one target from the same addresses; 0 takes all ports from 1024 on, and leaves the first copy the port of the client',
   },
   {
     letter: 'H',

@@ -34,6 +34,23 @@ export function parseInteger(label: string, text: string, range: IntegerRange): 
 }
 
 /**
+ * A number within `range` with at most two decimals; `label` is the option it belongs to.
+ * @throws UsageError for anything else.
+ */
+export function parseDecimal(
+  label: string,
+  text: string,
+  { min, max }: Pick<IntegerRange, 'min' | 'max'>,
+): number {
+  const trimmed = text.trim();
+  const number = /^\d{1,15}(\.\d{1,2})?$/.test(trimmed) ? Number(trimmed) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw new UsageError(
+    `Cannot use ${label} "${text}": expected a number from ${min} to ${max}, with two decimals at the most`,
+  );
+}
+
+/**
  * A share of 100 with at most two decimals, above 0; 0 means 100, as in the original.
  * @throws UsageError for anything else, 150 among it.
  */

@@ -217,6 +217,8 @@ function replayerConfig(config: TcpcopyConfig, transfers: readonly Transfer[]): 
     },
     percentage: config.percentage,
     ...(config.ramp !== undefined && { ramp: config.ramp }),
+    copies: config.copies,
+    portRange: config.portRange,
     onlyFromSyn: config.onlyNewConnections,
     maxCopies: config.limits.maxConnections,
     maxPayload: config.limits.maxHeldOctetsTotal,

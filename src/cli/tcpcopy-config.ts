@@ -48,7 +48,6 @@ export function readTcpcopyConfig(
   const servers = parseServers(requiredServers(values), values.integer('port'));
   const targets = transfers.map(({ target }) => target.address);
   const clients = readClientAddresses(values, targets);
-  refuseCopies(values);
   const sessionTimeout = seconds(values.integer('session-timeout'));
   const filter = readFilter(values);
   const keyFile = values.text('key-file');
@@ -74,7 +73,8 @@ export function readTcpcopyConfig(
     clientRanges: clients.ranges,
     percentage: values.percentage('percentage'),
     ...(isGradual(values) && { ramp: readRamp(values) }),
-    copies: 1,
+    copies: readCopies(values),
+    portRange: values.integer('port-shift'),
     mtu: values.integer('mtu'),
     mss: values.integer('mss'),
     sessionTimeout,
@@ -125,14 +125,14 @@ const readRamp = (values: OptionValues): Ramp => ({
   shape: values.text('gradual-shape') as RampShape,
 });
 
-function refuseCopies(values: OptionValues): void {
-  const copies = values.integer('copies');
-  if (copies > 1) {
-    throw new UsageError(
-      `Cannot use -n ${copies}: more than one copy of each connection is not there yet`,
-      'Leave -n out, or use -n 1.',
-    );
-  }
+/** 0 means 1, as in the original. */
+function readCopies(values: OptionValues): number {
+  const copies = values.decimal('copies') || 1;
+  if (copies >= 1) return copies;
+  throw new UsageError(
+    `Cannot use -n ${copies}: below 1, some connections would have no copy`,
+    `Use -r ${copies * 100} to copy this part of them.`,
+  );
 }
 
 /** As in the original: two minutes more than the session timeout, when -k does not say. */

@@ -1,6 +1,6 @@
 import type { Random } from '../base/random.ts';
 import { seqAdd } from '../base/seq.ts';
-import type { Duration, Instant } from '../base/time.ts';
+import { addTime, type Duration, type Instant } from '../base/time.ts';
 import type { ChecksumState } from '../ports/packet-source.ts';
 import type { SessionContext } from '../session/context.ts';
 import { isIntact } from '../session/soundness.ts';
@@ -9,10 +9,11 @@ import { Verdict } from '../session/verdict.ts';
 import { IpAddress } from '../wire/address.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { PSH, SYN } from '../wire/tcp.ts';
-import type { ClientAddresses } from './client-addresses.ts';
 import { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
+import { CopyNumber, lagOf } from './copy-number.ts';
 import type { Ledger } from './ledger.ts';
+import { Places, type PlacesConfig } from './places.ts';
 import { samplePoint } from './sampling.ts';
 import { type Ramp, Share } from './share.ts';
 import { SynTemplates } from './syn-templates.ts';
@@ -27,13 +28,8 @@ const LOOPBACK_NETWORK = 127;
 /** Percent. */
 const ALL = 100;
 
-export interface AdmissionConfig {
+export interface AdmissionConfig extends PlacesConfig {
   readonly transfers: readonly Transfer[];
-  /** -c, by family; undefined: the clients keep their addresses. */
-  readonly clientAddresses: {
-    readonly v4: ClientAddresses | undefined;
-    readonly v6: ClientAddresses | undefined;
-  };
   /** -r; 0: all. */
   readonly percentage: number;
   /** -g: how the share comes to be that of -r. */
@@ -43,21 +39,47 @@ export interface AdmissionConfig {
   readonly maxCopies: number;
 }
 
-/** Which captured connections are copied, and as whom. */
+/** Which captured connections are copied, how often, and as whom. */
 export class Admission {
   readonly #config: AdmissionConfig;
   readonly #context: SessionContext;
+  readonly #copies: CopyTable;
+  readonly #ledger: Ledger;
   readonly #random: Random;
   /** The online server has few addresses: each is made once. */
   readonly #online: IpAddress[] = [];
   readonly #syns = new SynTemplates();
   readonly #share: Share;
+  readonly #number: CopyNumber;
+  readonly #places: Places;
+  /** How many copies the connection shall have that begins with the packet in hand; the owner sets it to 0 before each packet. */
+  wanted = 0;
 
-  constructor(config: AdmissionConfig, context: SessionContext, random: Random) {
-    this.#share = new Share(config.percentage, config.ramp);
+  constructor(
+    config: AdmissionConfig,
+    context: SessionContext,
+    copies: CopyTable,
+    ledger: Ledger,
+    random: Random,
+  ) {
     this.#config = config;
     this.#context = context;
+    this.#copies = copies;
+    this.#ledger = ledger;
     this.#random = random;
+    this.#share = new Share(config.percentage, config.ramp);
+    this.#number = new CopyNumber(config.copies ?? 1, random);
+    this.#places = new Places(config, copies, random.uint32(), random.int(0, 512));
+  }
+
+  /** A copy has left the tables. */
+  release(now: Instant, copy: Copy): void {
+    this.#places.leave(now, copy);
+  }
+
+  /** Whether the share changes, so that one connection is chosen and a like one is not. */
+  get isRamping(): boolean {
+    return this.#config.ramp !== undefined;
   }
 
   /** Whether a connection may be copied from its middle on. */
@@ -66,81 +88,77 @@ export class Admission {
   }
 
   /** Whether a limit leaves room for one copy more. */
-  hasRoom(copies: CopyTable): boolean {
-    return copies.size < this.#config.maxCopies;
+  hasRoom(): boolean {
+    return this.#copies.size < this.#config.maxCopies;
   }
 
   /**
-   * A copy of the connection that `p`, a SYN or a packet of an unknown connection, belongs to; or why there is none. `former`: the copy before
-   * of the same client port, whose ends it may have; what goes on after the end of that one has been chosen already.
+   * Copy number `lane` of the connection that `p`, a SYN or a packet of an unknown connection, belongs to; or why there is none.
+   * `former`: the copy before of the same client port, whose ends it may have; what goes on after the end of that one has been
+   * chosen already.
    */
   admit(
     now: Instant,
     p: PacketView,
     checksum: ChecksumState,
     transfer: Transfer,
-    copies: CopyTable,
-    ledger: Ledger,
+    lane: number,
     former?: Copy,
   ): Copy | Verdict {
     const isSyn = (p.flags & SYN) !== 0;
-    const replacement = this.#replacement(p);
-    const share = isSyn ? this.#share.at(now) : former ? ALL : this.#share.lowest;
-    if (!isSampled(p, replacement, share)) {
-      if (isSyn) {
-        ledger.connections++;
-        ledger.notSampled++;
-      }
-      return Verdict.notSampled;
-    }
+    const isFirst = lane === 0;
+    if (isFirst && !this.#isChosen(now, p, isSyn, former)) return Verdict.notSampled;
     if (!isSyn && (p.payloadLength === 0 || isProbe(p))) return Verdict.stray;
     if (!isSyn && this.#config.onlyFromSyn) return Verdict.strayData;
     // Whose connection it is cannot be believed either.
     if (!isSyn && !isIntact(p, checksum)) return Verdict.badChecksum;
-    const refusal = breaksLoopbackRule(p, transfer, replacement)
-      ? Verdict.loopback
-      : this.#refusal(p, transfer, replacement, copies, former);
-    if (typeof refusal === 'number') {
-      // Data of a connection that was refused is no further connection.
-      if (isSyn) {
-        ledger.connections++;
-        ledger.countRefused(refusal);
-      }
-      return refusal;
-    }
-    ledger.connections++;
-    if (!isSyn) ledger.joined++;
-    return this.#begin(now, p, refusal, isSyn);
+    const ends = this.#ends(now, p, transfer, lane, former);
+    const isRefused = typeof ends === 'number';
+    // Data of a connection that was refused is no further connection.
+    const counts = isSyn || (isFirst ? !isRefused : !isRefused || former === undefined);
+    if (counts) this.#count(isSyn, isFirst, former);
+    if (!isRefused) return this.#begin(now, p, ends, isSyn, lane);
+    if (counts) this.#ledger.countRefused(ends);
+    return ends;
   }
 
-  #replacement(p: PacketView): IpAddress | undefined {
-    const { v4, v6 } = this.#config.clientAddresses;
-    return (p.family === 4 ? v4 : v6)?.replace(p);
+  /** Whether -r and -g choose the connection of `p`. */
+  #isChosen(now: Instant, p: PacketView, isSyn: boolean, former: Copy | undefined): boolean {
+    const share = isSyn ? this.#share.at(now) : former ? ALL : this.#share.lowest;
+    if (isSampled(p, this.#places.addressOf(p, 0), share)) return true;
+    if (isSyn) {
+      this.#ledger.connections++;
+      this.#ledger.notSampled++;
+    }
+    return false;
+  }
+
+  /** A copy is to begin; with the first one, a connection. */
+  #count(isSyn: boolean, isFirst: boolean, former: Copy | undefined): void {
+    const ledger = this.#ledger;
+    ledger.copies++;
+    if (!isFirst) return;
+    ledger.connections++;
+    if (!isSyn) ledger.joined++;
+    // In a connection that goes on, each copy goes on for itself.
+    if (isSyn || former === undefined) this.wanted = this.#number.next();
   }
 
   /** The ends of the copy, or why there can be none. */
-  #refusal(
+  #ends(
+    now: Instant,
     p: PacketView,
     transfer: Transfer,
-    replacement: IpAddress | undefined,
-    copies: CopyTable,
+    lane: number,
     former: Copy | undefined,
   ): CopyEndpoints | Verdict {
-    if (!this.hasRoom(copies)) return Verdict.overLimit;
-    const ends: CopyEndpoints = {
-      source: replacement ?? new IpAddress(p.src0, p.src1, p.src2, p.src3),
-      sourcePort: p.sourcePort,
-      target: transfer.target,
-      targetPort: transfer.targetPort,
-      path: transfer.path,
-    };
-    const owner = copies.findByEnds(ends);
-    if (owner === undefined || owner === former) return ends;
-    // Behind one that has ended another may wait, whose turn it is.
-    return !owner.hasEnded || owner.succession !== null ? Verdict.tupleInUse : ends;
+    if (breaksLoopbackRule(p, transfer, this.#places.addressOf(p, lane))) return Verdict.loopback;
+    if (!this.hasRoom()) return Verdict.overLimit;
+    const iss = (p.flags & SYN) !== 0 ? p.seq : seqAdd(p.seq, -1);
+    return this.#places.find(now, p, transfer, lane, iss, former) ?? Verdict.noFreePort;
   }
 
-  #begin(now: Instant, p: PacketView, ends: CopyEndpoints, isSyn: boolean): Copy {
+  #begin(now: Instant, p: PacketView, ends: CopyEndpoints, isSyn: boolean, lane: number): Copy {
     const captured = {
       client: this.#clientAddress(p, ends.source),
       clientPort: p.sourcePort,
@@ -151,10 +169,14 @@ export class Admission {
     const { tsval } = this.#context.options;
     const numbers = isSyn ? { iss: p.seq, tsval } : { iss: seqAdd(p.seq, -1), tsval: 0 };
     const ipId = this.#random.uint32() & 0xffff;
-    const copy = new Copy(this.#context, captured, ends, syn, numbers, now, ipId);
+    const copy = new Copy(this.#context, captured, ends, syn, numbers, now, ipId, lane);
     copy.lifeAt = (now + this.#context.config.handshakeTimeout) as Instant;
     copy.synSeenAt = copy.lastPieceAt = p.seenAt;
     if (!isSyn) copy.clientRtt = JOINED_RTT;
+    if (lane > 0) {
+      copy.lag = lagOf(lane, this.#number.most);
+      copy.notBefore = addTime(now, copy.lag);
+    }
     return copy;
   }
 

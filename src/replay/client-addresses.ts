@@ -18,8 +18,12 @@ export class ClientAddresses {
     this.#addresses = addresses;
   }
 
-  /** The address that the sender of a captured packet appears under at the target. */
-  replace(p: PacketView): IpAddress {
+  get count(): number {
+    return this.#addresses.length;
+  }
+
+  /** The address that the sender of a captured packet appears under at the target; of several copies each `lane`, from 0, has the next one. */
+  replace(p: PacketView, lane: number): IpAddress {
     const slot = slotOf(p);
     let index = this.#slots[slot] as number;
     if (index < 0) {
@@ -27,7 +31,7 @@ export class ClientAddresses {
       this.#slots[slot] = index;
       this.#next = (index + 1) % this.#addresses.length;
     }
-    return this.#addresses[index] as IpAddress;
+    return this.#addresses[(index + lane) % this.#addresses.length] as IpAddress;
   }
 }
 

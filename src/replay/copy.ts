@@ -19,6 +19,8 @@ export class Copy extends Session implements CapturedEndpoints {
   readonly clientPort: number;
   readonly online: IpAddress;
   readonly onlinePort: number;
+  /** Which of the copies of the captured connection it is, from 0. */
+  readonly lane: number;
   /** Its place among others of the same client port, while some of them wait. */
   succession: Succession | null = null;
   /** The next copy that has something to do; see `ReadyList`. */
@@ -28,6 +30,8 @@ export class Copy extends Session implements CapturedEndpoints {
   routeSlot = -1;
   /** Its outcome is in the ledger. */
   isCounted = false;
+  /** What is captured of its client port belongs to a later connection, which has no copy in this lane. */
+  isOrphan = false;
   /** Out of the tables: another copy may have its tuple. */
   isDetached = false;
 
@@ -39,8 +43,10 @@ export class Copy extends Session implements CapturedEndpoints {
     numbers: SynNumbers,
     now: Instant,
     ipId: number,
+    lane = 0,
   ) {
     super(context, ends, syn, numbers, now, ipId);
+    this.lane = lane;
     this.client = captured.client;
     this.clientPort = captured.clientPort;
     this.online = captured.online;

@@ -5,7 +5,8 @@ import { PacketError } from '../wire/packet-view.ts';
 
 /**
  * What became of everything that was captured. Two sums hold at any time: the packets captured are those of all packet errors
- * and verdicts together, and the connections seen are those never copied, those going on and those of all outcomes together.
+ * and verdicts together; and the copies are those never begun, those going on and those of all outcomes together. A connection
+ * that is copied has one copy or, with -n, several.
  */
 export class Ledger {
   /** Packets that the capture delivered. */
@@ -17,15 +18,17 @@ export class Ledger {
   connections = 0;
   /** Of these, joined after their SYN. */
   joined = 0;
+  /** Copies to be made of the connections that are neither left out nor skipped. */
+  copies = 0;
   /** Of these, begun only when the copy of an earlier one from the same port had ended. */
   waited = 0;
-  /** Of these, left to -r. */
-  notSampled = 0;
-  /** Of these, not begun, by the verdict on their SYN: a limit was met, the copy's address was in use, or the loopback rule forbids it. */
+  /** Of the copies, not begun, by the verdict on their SYN: a limit was met, there was no free port, or the loopback rule forbids it. */
   readonly refused: Float64Array = new Float64Array(VERDICT_NAMES.length);
-  /** Of these, with data, open before the start, and left alone by -O. */
+  /** Of the connections, left to -r. */
+  notSampled = 0;
+  /** Of the connections, with data, open before the start, and left alone by -O. */
   skipped = 0;
-  /** Ended, by outcome. */
+  /** Copies that have ended, by outcome. */
   readonly outcomes: Float64Array = new Float64Array(OUTCOME_NAMES.length);
 
   /** Response headers for no copy that lives. */
@@ -41,21 +44,21 @@ export class Ledger {
     this.verdicts[verdict] = (this.verdicts[verdict] as number) + 1;
   }
 
-  /** The connection that begins with the packet so judged is not copied. */
+  /** A copy of the connection that begins with the packet so judged is not made. */
   countRefused(verdict: Verdict): void {
     this.refused[verdict] = (this.refused[verdict] as number) + 1;
   }
 
-  /** Connections that were to be copied and could not be begun, for whatever reason. */
+  /** Copies that could not be begun, for whatever reason. */
   get notBegun(): number {
     let sum = 0;
     for (const n of this.refused) sum += n;
     return sum;
   }
 
-  /** Connections whose copy has not ended. */
+  /** Copies that have begun and not ended. */
   get open(): number {
-    let open = this.connections - this.notSampled - this.skipped - this.notBegun;
+    let open = this.copies - this.notBegun;
     for (const n of this.outcomes) open -= n;
     return open;
   }

@@ -120,18 +120,37 @@ describe('client addresses (-c)', () => {
   );
 
   dialogue(
-    'two clients on one address and port: the second waits until the first is gone',
+    'row 54: two clients on one address and port: the second gets another port',
     (d) => {
       expect(d.client('S', { seq: 1, ...from('10.1.2.3') })).toBe(Verdict.syn);
-      expect(d.client('S', { seq: 1, ...from('10.1.2.4') })).toBe(Verdict.tupleInUse);
-      expect(d.client('PA', { seq: 2, ...from('10.1.2.4'), data: 5 })).toBe(Verdict.tupleInUse);
+      expect(d.client('S', { seq: 1, ...from('10.1.2.4') })).toBe(Verdict.syn);
+      const ports = d.takeSent().map((p) => p.from.port);
+      expect(new Set(ports).size).toBe(2);
+      expect(ports[0]).toBe(40_000);
+    },
+    { replayer: addresses('172.16.0.1') },
+  );
+
+  dialogue(
+    'where no port is free, a connection is not begun until one is',
+    (d) => {
+      const first = 2048;
+      for (let i = 0; i < first; i++) {
+        d.client('S', { seq: 1, ...from('10.1.2.3', 10_000 + i) });
+      }
+      expect(d.open).toBe(first);
+      expect(d.client('S', { seq: 1, ...from('10.1.2.4') })).toBe(Verdict.noFreePort);
+      expect(d.client('PA', { seq: 2, ...from('10.1.2.4'), data: 5 })).toBe(Verdict.noFreePort);
       expect(d.replayer.ledger.notBegun).toBe(1);
-      expect(d.replayer.ledger.connections).toBe(2);
-      d.advance(seconds(16));
+      expect(d.replayer.ledger.connections).toBe(first + 1);
+      const ports = new Set(d.takeSent().map((p) => p.from.port));
+      expect([ports.size, Math.min(...ports), Math.max(...ports)]).toEqual([2048, 6144, 8191]);
+      d.advance(seconds(30));
+      d.takeSent();
       expect(d.client('S', { seq: 9, ...from('10.1.2.4') })).toBe(Verdict.syn);
       expect(d.takeSent().at(-1)).toMatchObject({ flags: 'S', seq: 9 });
     },
-    { replayer: addresses('172.16.0.1') },
+    { replayer: { ...addresses('172.16.0.1'), portRange: 3 } },
   );
 });
 
@@ -371,7 +390,7 @@ describe('limits and strangers', () => {
       expect(d.client('S', from('10.1.2.4'))).toBe(Verdict.overLimit);
       expect(d.replayer.ledger.notBegun).toBe(1);
       expect(d.replayer.ledger.refused[Verdict.overLimit]).toBe(1);
-      expect(d.replayer.ledger.refused[Verdict.tupleInUse]).toBe(0);
+      expect(d.replayer.ledger.refused[Verdict.noFreePort]).toBe(0);
     },
     { replayer: { maxCopies: 1 } },
   );

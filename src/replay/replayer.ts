@@ -39,6 +39,8 @@ export class Replayer {
   readonly transfers: TransferTable;
   readonly #admission: Admission;
   readonly #copies: CopyTable;
+  /** Copies of one connection at the most. */
+  readonly #lanes: number;
   readonly #skipped: SkippedFlows;
   readonly #ready = new ReadyList();
   /** Copies whose turn has come while others were being polled. */
@@ -52,9 +54,11 @@ export class Replayer {
     this.transfers = new TransferTable(config.transfers);
     const pool = new SlabPool(config.maxPayload);
     this.context = new SessionContext(config.session, new SegmentStore(), pool);
-    this.#copies = new CopyTable(random.uint32());
+    this.#lanes = Math.ceil(config.copies ?? 1);
+    this.#copies = new CopyTable(random.uint32(), this.#lanes);
     this.#skipped = new SkippedFlows(random.uint32());
-    this.#admission = new Admission(config, this.context, random);
+    const { context, ledger } = this;
+    this.#admission = new Admission(config, context, this.#copies, ledger, random);
   }
 
   /** Copies in the table, those included that have ended and linger. */
@@ -68,7 +72,7 @@ export class Replayer {
     view.seenAt = packet.receivedAt > 0 ? (packet.receivedAt as Instant) : now;
     const error = view.parse(packet.memory, packet.offset, packet.length, packet.wireLength);
     if (error !== PacketError.none) this.ledger.countError(error);
-    else this.ledger.countVerdict(this.#judge(now, view, packet.checksum));
+    else this.ledger.countVerdict(this.#dispatch(now, view, packet.checksum));
   }
 
   /**
@@ -177,21 +181,60 @@ export class Replayer {
   }
 
   /** Lets go of every copy that has ended, though it may linger: what is captured next is of other connections. */
-  forgetEnded(): void {
+  forgetEnded(now: Instant): void {
     const ended: Copy[] = [];
     this.#copies.forEach((copy) => {
       if (copy.hasEnded) ended.push(copy);
     });
-    for (const copy of ended) if (!copy.isDetached) this.#detach(copy);
+    for (const copy of ended) if (!copy.isDetached) this.#detach(now, copy);
   }
 
   /** The first fault of ours that was contained, for the log. */
   fault: unknown = undefined;
 
-  #judge(now: Instant, p: PacketView, checksum: ChecksumState): Verdict {
+  /** Gives the packet to every copy of its connection; what became of it is what the first says. */
+  #dispatch(now: Instant, p: PacketView, checksum: ChecksumState): Verdict {
     const transfer = this.transfers.match(p);
     if (transfer === undefined) return this.#judgeOther(now, p);
-    let copy = this.#copies.findByClientPacket(p);
+    if (this.#lanes === 1) return this.#judge(now, p, transfer, checksum, 0);
+    const { seq, flags, payloadOffset, payloadLength, urgentPointer } = p;
+    const { payload } = this.context;
+    const admission = this.#admission;
+    admission.wanted = 0;
+    payload.open();
+    const verdict = this.#judge(now, p, transfer, checksum, 0);
+    // Of what is left out there are no copies, unless the share was larger when they began.
+    const lanes = verdict === Verdict.notSampled && !admission.isRamping ? 1 : this.#lanes;
+    for (let lane = 1; lane < lanes; lane++) {
+      // What a copy does not need of a packet, it takes away.
+      p.seq = seq;
+      p.flags = flags;
+      p.payloadOffset = payloadOffset;
+      p.payloadLength = payloadLength;
+      p.urgentPointer = urgentPointer;
+      const copy = this.#copies.findByClientPacket(p, lane);
+      if (lane < admission.wanted || (copy !== undefined && admission.wanted === 0)) {
+        this.#judge(now, p, transfer, checksum, lane);
+      } else if (copy !== undefined) this.#leaveAlone(now, copy);
+    }
+    payload.close();
+    return verdict;
+  }
+
+  /** The connection that now has the port of this copy's client has fewer copies. */
+  #leaveAlone(now: Instant, copy: Copy): void {
+    if (!copy.hasEnded && isSpent(copy)) this.#replace(now, copy);
+    else this.#copies.orphan(copy);
+  }
+
+  #judge(
+    now: Instant,
+    p: PacketView,
+    transfer: Transfer,
+    checksum: ChecksumState,
+    lane: number,
+  ): Verdict {
+    let copy = this.#copies.findByClientPacket(p, lane);
     let former: Copy | undefined;
     if ((p.flags & (SYN | ACK)) === SYN) {
       if (!isIntact(p, checksum)) return Verdict.badChecksum;
@@ -214,23 +257,14 @@ export class Replayer {
         skipOctets(p, seqDiff(copy.queue.end, p.seq));
         checksum = ChecksumState.valid; // As was just found: it covers what is skipped too.
       }
-      this.#detach(copy);
+      this.#detach(now, copy);
       former = copy;
       copy = undefined;
     }
     if (copy !== undefined) return this.#feed(now, copy, p, checksum);
-    const { ledger } = this;
-    const admitted = this.#admission.admit(
-      now,
-      p,
-      checksum,
-      transfer,
-      this.#copies,
-      ledger,
-      former,
-    );
+    const admitted = this.#admission.admit(now, p, checksum, transfer, lane, former);
     if (typeof admitted === 'number') {
-      if (!this.#admission.mayJoin) this.#noteSkipped(p, admitted);
+      if (lane === 0 && !this.#admission.mayJoin) this.#noteSkipped(p, admitted);
       return admitted;
     }
     return this.#begin(now, admitted, p, checksum);
@@ -239,8 +273,9 @@ export class Replayer {
   /** A packet to no address and port of -x: perhaps it comes from one. */
   #judgeOther(now: Instant, p: PacketView): Verdict {
     if (!this.transfers.isFromOnline(p)) return Verdict.unmatched;
-    const copy = this.#copies.findByOnlinePacket(p);
-    if (copy !== undefined) {
+    for (let lane = 0; lane < this.#lanes; lane++) {
+      const copy = this.#copies.findByOnlinePacket(p, lane);
+      if (copy === undefined) continue;
       this.#ready.add(copy);
       copy.handleOnlinePacket(now, p);
     }
@@ -260,7 +295,7 @@ export class Replayer {
 
   #begin(now: Instant, copy: Copy, p: PacketView, checksum: ChecksumState): Verdict {
     const former = this.#copies.findByEnds(copy.ends);
-    if (former !== undefined) this.#detach(former);
+    if (former !== undefined) this.#detach(now, former);
     this.#copies.add(copy);
     this.#ready.add(copy);
     if ((p.flags & SYN) === 0) return this.#feed(now, copy, p, checksum);
@@ -282,12 +317,12 @@ export class Replayer {
   #mustEndFirst(now: Instant, copy: Copy): boolean {
     const { succession } = copy;
     if (succession === null) {
-      return !copy.hasEnded && !isSpent(copy) && this.#admission.hasRoom(this.#copies);
+      return !copy.hasEnded && !isSpent(copy) && this.#admission.hasRoom();
     }
     const { last } = succession;
-    const isTooMany = succession.isFull || !this.#admission.hasRoom(this.#copies);
+    const isTooMany = succession.isFull || !this.#admission.hasRoom();
     if (last !== undefined && isTooMany) this.#replace(now, last);
-    return this.#admission.hasRoom(this.#copies);
+    return this.#admission.hasRoom();
   }
 
   /** A client has begun anew from the port of `former`: its copy waits until that one has ended. */
@@ -299,7 +334,8 @@ export class Replayer {
     checksum: ChecksumState,
   ): Verdict {
     const live = former.succession?.live ?? former;
-    const copy = this.#admission.admit(now, p, checksum, transfer, this.#copies, this.ledger, live);
+    const { lane } = former;
+    const copy = this.#admission.admit(now, p, checksum, transfer, lane, live);
     if (typeof copy === 'number') return copy;
     const succession = former.succession ?? new Succession(former, now);
     copy.lifeAt = NEVER; // Nothing of the handshake has begun.
@@ -334,7 +370,7 @@ export class Replayer {
   #replace(now: Instant, copy: Copy): void {
     copy.stop(now, Outcome.replaced);
     this.#ready.add(copy);
-    this.#detach(copy);
+    this.#detach(now, copy);
   }
 
   /** A fault of ours ends one copy, not the process. */
@@ -364,14 +400,14 @@ export class Replayer {
     if (copy.isDetached) return;
     const { succession } = copy;
     if (succession !== null && this.#settleSuccession(now, copy, succession)) return;
-    if (copy.isFinished) this.#detach(copy);
+    if (copy.isFinished) this.#detach(now, copy);
     else this.#deadlines.schedule(copy, copy.pollTimeout());
   }
 
   /** Of a copy that waits, or that others wait for. Returns whether there is nothing more to be done for it. */
   #settleSuccession(now: Instant, copy: Copy, succession: Succession): boolean {
     if (succession.live !== copy) {
-      if (copy.hasEnded) this.#detach(copy);
+      if (copy.hasEnded) this.#detach(now, copy);
       return copy.hasEnded;
     }
     if (!copy.hasEnded) {
@@ -385,16 +421,17 @@ export class Replayer {
     }
     const next = succession.proceed(now);
     if (next === undefined) return false;
-    this.#detach(copy);
+    this.#detach(now, copy);
     next.lifeAt = addTime(now, this.context.config.handshakeTimeout);
     this.#copies.admitWaiting(next);
     this.#begun.push(next);
     return true;
   }
 
-  #detach(copy: Copy): void {
+  #detach(now: Instant, copy: Copy): void {
     copy.isDetached = true;
     this.#copies.remove(copy);
+    this.#admission.release(now, copy);
     if (copy.isWaiting) copy.succession?.forget(copy);
     this.#deadlines.remove(copy);
     const goesOn = !copy.finCaptured && copy.outcome !== Outcome.resetByClient;

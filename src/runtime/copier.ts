@@ -68,7 +68,7 @@ export class Copier implements BatchHandler, LinkEvents {
     this.#now = clock.now();
     replayer.stop(this.#now);
     this.#drain();
-    replayer.forgetEnded();
+    replayer.forgetEnded(this.#now);
   }
 
   beginBatch(now: Instant): void {

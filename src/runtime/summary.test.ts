@@ -50,6 +50,19 @@ test('connections that were not begun are told apart by cause, and all sums hold
   expect(sumBelow(lines, 'packets captured')).toBe(numberOf(lines, 'packets captured'));
 });
 
+test('with several copies of a connection, connections and copies add up each for themselves', () => {
+  const d = new Dialogue({ replayer: { copies: 3, maxCopies: 4, percentage: 32 } });
+  d.client('S', { seq: 1, ...from('10.1.2.3') });
+  d.client('S', { seq: 1, ...from('192.168.1.7', 51_000) });
+  d.client('S', { seq: 1, ...from('62.135.200.9', 1025) });
+  const lines = account(d);
+  expect(numberOf(lines, 'to be copied')).toBe(2);
+  expect(numberOf(lines, 'copies of these (-n)')).toBe(6);
+  expect(numberOf(lines, 'not begun: --max-connections')).toBe(2);
+  expect(sumBelow(lines, 'connections seen')).toBe(3);
+  expect(sumBelow(lines, 'copies of these (-n)')).toBe(6);
+});
+
 test('every request is in one line', () => {
   const d = new Dialogue();
   establish(d);

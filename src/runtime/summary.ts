@@ -20,14 +20,14 @@ const WIDTH = 35;
 /** Why a connection was not begun, by verdict. */
 const NOT_BEGUN: Readonly<Record<number, string>> = {
   [Verdict.overLimit]: '--max-connections',
-  [Verdict.tupleInUse]: 'address in use',
+  [Verdict.noFreePort]: 'no free port (-c)',
   [Verdict.loopback]: 'loopback rule',
 };
 
 const line = (label: string, value: number): string => `  ${label.padEnd(WIDTH)} ${value}`;
 const nonZero = (label: string, value: number): string[] => (value > 0 ? [line(label, value)] : []);
 
-/** The account of a run of tcpcopy, as lines. Every captured packet and every connection stands in exactly one of them. */
+/** The account of a run of tcpcopy, as lines. Every captured packet, connection and copy stands in exactly one of them. */
 export function describeReplay(
   replayer: Replayer,
   capture: CaptureStatistics,
@@ -60,6 +60,14 @@ function describeConnections(ledger: Ledger): string[] {
   const lines = [line('connections seen', ledger.connections).trimStart()];
   lines.push(...nonZero('not sampled (-r)', ledger.notSampled));
   lines.push(...nonZero('open before the start (-O)', ledger.skipped));
+  // One copy of each: what became of it became of the connection.
+  const copied = ledger.connections - ledger.notSampled - ledger.skipped;
+  if (ledger.copies > copied) {
+    lines.push(
+      line('to be copied', copied),
+      line('copies of these (-n)', ledger.copies).trimStart(),
+    );
+  }
   ledger.refused.forEach((count, verdict) => {
     lines.push(...nonZero(`not begun: ${NOT_BEGUN[verdict] ?? ''}`, count));
   });

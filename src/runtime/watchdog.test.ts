@@ -44,6 +44,17 @@ test('lost packets are reported with the remedy', () => {
   expect(watchdog.look(d.now)).toEqual([expect.stringMatching(/7 packets were lost.*-r/)]);
 });
 
+test('copies without a port are reported once a minute, with the remedy', () => {
+  const d = new Dialogue({ replayer: { copies: 1023, portRange: 1 } });
+  const watchdog = new Watchdog(d.replayer, () => capture, d.now);
+  for (let i = 0; i < 3; i++)
+    d.client('S', { seq: 1, from: { address: '10.1.2.3', port: 5000 + i } });
+  const wanted = expect.stringMatching(/^1021 copies were not made.*with -c/) as string;
+  expect(watchdog.look(d.now)).toEqual([wanted]);
+  d.client('S', { seq: 1, from: { address: '10.1.2.3', port: 6000 } });
+  expect(watchdog.look(addTime(d.now, seconds(30)))).toEqual([]);
+});
+
 test('a minute without any packet is said once', () => {
   const { d } = watched();
   const start: Instant = d.now;

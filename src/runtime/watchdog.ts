@@ -3,6 +3,7 @@ import type { CaptureStatistics } from '../ports/packet-source.ts';
 import type { Replayer } from '../replay/replayer.ts';
 import type { SessionConfig } from '../session/context.ts';
 import { Outcome } from '../session/outcome.ts';
+import { Verdict } from '../session/verdict.ts';
 import { formatEndpoint } from '../wire/address.ts';
 
 /** How often the watchdog looks. */
@@ -10,7 +11,7 @@ export const WATCH_INTERVAL: Duration = seconds(10);
 /** The same complaint is not made again sooner. */
 const PATIENCE: Duration = seconds(60);
 
-type Complaint = 'unanswered' | 'refused' | 'lost' | 'silence';
+type Complaint = 'unanswered' | 'refused' | 'lost' | 'ports' | 'silence';
 
 /** Totals at the last look. */
 interface Totals {
@@ -18,6 +19,7 @@ interface Totals {
   readonly refused: number;
   readonly connected: number;
   readonly lost: number;
+  readonly portless: number;
 }
 
 /**
@@ -56,6 +58,8 @@ export class Watchdog {
     complain('refused', refused > 0, () => describeRefused(refused, this.#targets()));
     const lost = after.lost - before.lost;
     complain('lost', lost > 0, () => describeLost(lost, this.#config.gapTimeout));
+    const portless = after.portless - before.portless;
+    complain('ports', portless > 0, () => describePortless(portless));
     const silent =
       this.#replayer.ledger.captured === 0 && elapsed(this.#startedAt, now) >= PATIENCE;
     if (!this.#saidAt.has('silence')) complain('silence', silent, () => SILENCE);
@@ -69,6 +73,7 @@ export class Watchdog {
       refused: ledger.outcomes[Outcome.refused] as number,
       connected: context.counters.connected,
       lost: this.#capture().dropped,
+      portless: ledger.refused[Verdict.noFreePort] as number,
     };
   }
 
@@ -98,6 +103,9 @@ const describeRefused = (count: number, targets: string): string =>
 
 const describeLost = (count: number, gapTimeout: Duration): string =>
   `${count} packets were lost before capture, because tcpcopy was not given enough CPU time: copies with a gap end after ${gapTimeout / 1e6} s. Copy fewer connections with -r`;
+
+const describePortless = (count: number): string =>
+  `${count} copies were not made, because no address and port was free for them: give more addresses with -c, or make fewer copies with -n or -r`;
 
 const SILENCE =
   'No packet has been captured for a minute: does traffic arrive at the ports of -x on this host and on the interfaces of -i, and does -F let it through?';

@@ -4,6 +4,7 @@ import type { AckSchedule } from '../tcp/ack-schedule.ts';
 import type { SegmentStore } from '../tcp/segment-store.ts';
 import { TcpOptions } from '../wire/tcp-options.ts';
 import { RequestCounters } from './requests.ts';
+import { SharedPayload } from './shared-payload.ts';
 
 export type GapPolicy = 'reset' | 'close';
 
@@ -95,10 +96,12 @@ export class SessionContext {
   readonly spareSchedules: AckSchedule[] = [];
   /** Scratch for the options of the segment in hand. */
   readonly options: TcpOptions = new TcpOptions();
+  readonly payload: SharedPayload;
 
   constructor(config: SessionConfig, store: SegmentStore, pool: SlabPool) {
     this.config = config;
     this.store = store;
     this.pool = pool;
+    this.payload = new SharedPayload(pool);
   }
 }

@@ -1,6 +1,6 @@
 import type { Memory } from '../base/memory.ts';
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
-import { type Duration, elapsed, type Instant, millis, seconds } from '../base/time.ts';
+import { addTime, type Duration, elapsed, type Instant, millis, seconds } from '../base/time.ts';
 import { ChecksumState } from '../ports/packet-source.ts';
 import { NONE } from '../tcp/send-queue.ts';
 import { copyAndSum } from '../wire/checksum.ts';
@@ -36,13 +36,16 @@ export function handleClientSegment(
 ): Verdict {
   const isFirst = s.clientRtt < 0;
   if (isFirst) noteHandshakeEnd(s, p);
-  if ((p.flags & RST) !== 0) return handleClientReset(s, p, checksum);
+  if ((p.flags & RST) !== 0) return handleClientReset(s, now, p, checksum);
   if (p.payloadLength === 0 && (p.flags & FIN) === 0) {
     if (isFirst || s.queue.head === NONE) noteFirstAck(s, p, checksum);
     notePureAck(s, p);
     return Verdict.acknowledgement;
   }
-  if (s.queue.head === NONE) s.progressAt = now;
+  if (s.queue.head === NONE) {
+    s.progressAt = now;
+    s.notBefore = addTime(now, s.lag);
+  }
   // What the client saw since its last piece cannot answer that one, if less than a round trip lies between.
   s.isCrossing = !isFirst && elapsed(s.lastPieceAt, p.seenAt) < s.clientRtt * CROSSING_PART;
   const before = s.queue.end;
@@ -89,10 +92,16 @@ function noteFirstAck(s: SessionState, p: PacketView, checksum: ChecksumState): 
  * A reset waits, like data, for its turn: behind what was captured. One without ACK does not tell what the client had seen. One that
  * is far away is of an earlier connection: the online server had not forgotten it (RFC 9293 §3.5.1).
  */
-function handleClientReset(s: SessionState, p: PacketView, checksum: ChecksumState): Verdict {
+function handleClientReset(
+  s: SessionState,
+  now: Instant,
+  p: PacketView,
+  checksum: ChecksumState,
+): Verdict {
   if (!isIntact(p, checksum)) return Verdict.badChecksum;
   if (Math.abs(seqDiff(p.seq, s.queue.end)) > MAX_JUMP) return Verdict.outOfWindow;
   if (s.isCut) return Verdict.reset; // It ends with a reset of its own.
+  if (s.queue.head === NONE) s.notBefore = addTime(now, s.lag);
   s.resetCaptured = true;
   s.resetAck = (p.flags & ACK) !== 0 ? p.ack : s.pacedAck;
   return Verdict.reset;
@@ -143,15 +152,16 @@ function storeInOrder(
   p: PacketView,
   checksum: ChecksumState,
 ): Verdict {
-  const { pool } = s.context;
-  let handle = NONE;
-  let sum = 0;
-  if (p.payloadLength > 0) {
+  const { pool, payload } = s.context;
+  let handle = payload.take(p.payloadOffset, p.payloadLength);
+  let sum = handle === NONE ? 0 : payload.sum;
+  if (handle === NONE && p.payloadLength > 0) {
     handle = pool.take(p.payloadLength);
     if (handle === NONE) return outOfMemory(s, now);
     const at = pool.offsetOf(handle);
     const memory = p.memory as Memory;
     sum = copyAndSum(memory, p.payloadOffset, pool.memoryOf(handle), at, p.payloadLength);
+    payload.offer(p.payloadOffset, p.payloadLength, handle, sum);
   }
   if (checksum === ChecksumState.unknown && !isSound(p, sum)) {
     if (handle !== NONE) pool.give(handle);

@@ -208,6 +208,10 @@ export class SessionState implements Scheduled {
   /** Octets that the first short answer after exact ones lacked: it may merely have stalled. −1: they have come since. */
   missing = 0;
 
+  /** How far this one is behind the first of several copies of a connection, and until when nothing new may leave for that reason. */
+  lag: Duration = 0 as Duration;
+  notBefore: Instant = 0 as Instant;
+
   // Timers: `NEVER` when stopped.
   /** Retransmission or, with a closed window and nothing in flight, zero-window probe. */
   rtxAt: Instant = NEVER;

@@ -26,7 +26,7 @@ export function pollTransmit(s: SessionState, now: Instant, sink: PacketSink): v
     // Before its SYN-ACK there is nothing to acknowledge, and Linux in SYN-RECEIVED ignores a reset that acknowledges wrongly.
     emit(s, now, sink, s.isConnected ? RST | ACK : RST, s.sndMax, NONE, 0, 0);
   }
-  if (s.synDue && !s.routeDue) sendSyn(s, now, sink);
+  if (s.synDue && !s.routeDue && !isLagging(s, now)) sendSyn(s, now, sink);
   if (!isSynchronized(s.phase)) return;
   if (s.handshakeAckDue) {
     s.handshakeAckDue = false;
@@ -49,6 +49,13 @@ function sendLateAcks(s: SessionState, acks: AckSchedule, now: Instant, sink: Pa
     for (let i = acks.count; i > 0; i--) emitLateAck(s, now, sink, acks.ack, acks.tsval);
   }
   if (acks.isEmpty) s.dropLateAcks();
+}
+
+/** Whether it is not yet the turn of this one among several copies; arms the pacing timer then. */
+function isLagging(s: SessionState, now: Instant): boolean {
+  if (now >= s.notBefore) return false;
+  s.paceAt = s.notBefore;
+  return true;
 }
 
 function sendSyn(s: SessionState, now: Instant, sink: PacketSink): void {
@@ -110,6 +117,7 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
     const skip = seqDiff(s.sndNxt, store.seq(row));
     if (skip < 0) return; // A hole: the capture has not brought what comes before.
     const isNew = !seqBefore(s.sndNxt, s.sndMax);
+    if (isNew && skip === 0 && isLagging(s, now)) return;
     // What a SYN carried (Fast Open) has no acknowledgement number and waits for nothing.
     const hasAck = (store.flags(row) & ACK) !== 0;
     if (
@@ -132,7 +140,12 @@ function sendNew(s: SessionState, now: Instant, sink: PacketSink): void {
   }
   if (s.isCut) endCut(s, now, sink);
   // Behind everything that was captured before it, and not on top of what may be lost: a reset beside RCV.NXT is challenged.
-  if (s.resetCaptured && s.flight === 0 && mayRelease(s, s.resetAck, 0, false, now)) {
+  if (
+    s.resetCaptured &&
+    s.flight === 0 &&
+    !isLagging(s, now) &&
+    mayRelease(s, s.resetAck, 0, false, now)
+  ) {
     emit(s, now, sink, RST | ACK, s.sndMax, NONE, 0, 0);
     endSession(s, now, Outcome.resetByClient);
   }

@@ -28,8 +28,8 @@ export const Verdict = {
   afterEnd: 11,
   /** A limit was met. */
   overLimit: 12,
-  /** Its copy would have the address and port of one that lives (see -c). */
-  tupleInUse: 13,
+  /** Every address and port that its copy could have is taken (see -c). */
+  noFreePort: 13,
   /** From another host while the target is a loopback address, or the reverse. */
   loopback: 14,
   /** Its sequence number is nowhere near what the client can send. */
@@ -60,7 +60,7 @@ export const VERDICT_NAMES: readonly string[] = [
   'connection not seen from its start',
   'copy has ended',
   'limit met',
-  'copy address in use',
+  'no free address and port',
   'loopback rule',
   'sequence number out of window',
   'data not copied (-O)',
