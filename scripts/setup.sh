@@ -33,7 +33,8 @@ case "$profile" in
     mandoc:mandoc zsh:zsh fish:fish systemd-analyze:systemd
     redis-server:redis-server redis-benchmark:redis-tools
     memcached:memcached memccapable:libmemcached-tools postgresql/postgres:postgresql
-    mariadbd:mariadb-server-core mariadb:mariadb-client-core sysbench:sysbench" ;;
+    mariadbd:mariadb-server-core mariadb:mariadb-client-core sysbench:sysbench
+    tcpdump:tcpdump editcap:wireshark-common tcprewrite:tcpreplay" ;;
   *) fail "profile $profile is not known; use demo, bench or test" ;;
 esac
 
