@@ -23,6 +23,8 @@ export interface Outcome {
 }
 
 export interface CopyLoadOptions extends CopyOptions {
+  /** Requests that the target is to get; as many as were answered online by default. */
+  readonly wanted?: number;
   /** Milliseconds of silence at the target that end the wait for requests that do not come. */
   readonly quiet?: number;
   /** Where the clients connect to; port 80 of the online server over IPv4 by default. */
@@ -41,7 +43,7 @@ export async function copyLoad(
   const target = await startHttpServer(lab, 'target');
   const { tcpcopy, intercept } = await startCopying(lab, options);
   const result = await startLoad(lab, parts, options.to).result;
-  await drained(target, result.answered, options.quiet);
+  await drained(target, options.wanted ?? result.answered, options.quiet);
   await options.beforeStop?.({ tcpcopy, intercept });
   const ends = [await tcpcopy.stop(), await intercept.stop()];
   const said = `tcpcopy:\n${tcpcopy.text()}\nintercept:\n${intercept.text()}`;
