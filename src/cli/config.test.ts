@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { seconds } from '../base/time.ts';
+import { millis, seconds } from '../base/time.ts';
 import { parseAddress, type IpAddress } from '../wire/address.ts';
 import type { InterceptConfig, TcpcopyConfig } from './config.ts';
 import { readInterceptConfig } from './intercept-config.ts';
@@ -122,6 +122,17 @@ describe('readTcpcopyConfig', () => {
       readTcpcopyConfig(values(TCPCOPY, ['-x80-10.0.0.2:80', '-sa', '-F', ' tcp port 80 ']), [])
         .filter,
     ).toBe('tcp port 80');
+  });
+
+  it('-R, -H and -B are read, and what -H cannot be is refused', () => {
+    const read = (options: string) => tcpcopy(`-x 80-10.0.0.2:80 -s a ${options}`);
+    expect(read('-R 50').clientRtt).toBe(millis(50));
+    expect(read('-R 0').clientRtt).toBeUndefined();
+    expect(read('-B 16').captureBuffer).toBe(16 * 1024 * 1024);
+    expect(String(read('-H 10.1.1.1').localhostAddress)).toBe('10.1.1.1');
+    for (const bad of ['127.0.0.1', '0.0.0.0', '224.0.0.1', 'fd00::1', 'host']) {
+      expect(() => read(`-H ${bad}`)).toThrow(`Cannot use -H "${bad}"`);
+    }
   });
 
   it('-n may have a fraction, and 0 means 1; less than one copy is for -r', () => {

@@ -94,6 +94,8 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly tlsCa?: string;
   /** Addresses that copies come from, in the order of `-c`, none twice; empty when copies keep the client's address. */
   readonly clientAddresses: readonly IpAddress[];
+  /** -H; IPv4. */
+  readonly localhostAddress?: IpAddress;
   /** The same addresses as ranges, for messages. */
   readonly clientRanges: readonly AddressRange[];
   /** Share of the connections that is copied, above 0 and up to 100. */
@@ -115,10 +117,14 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly holdRequests: boolean;
   /** Let the client's round trip and think time pass; off by `--no-latency`. */
   readonly simulateLatency: boolean;
+  /** -R; absent when the clients' round trips are measured. */
+  readonly clientRtt?: Duration;
   /** Leave connections alone whose SYN was not captured; `-O`. */
   readonly onlyNewConnections: boolean;
   /** Names; empty for all. */
   readonly interfaces: readonly string[];
+  /** -B, octets. */
+  readonly captureBuffer?: number;
   /** pcap-filter(7) text; absent when the filter is made from the transfers. */
   readonly filter?: string;
   /** Set when capture files are replayed; then nothing is captured. */

@@ -87,8 +87,7 @@ const CLIENT_OPTIONS: readonly OptionSpec[] = [
     name: 'localhost-address',
     value: { kind: 'text', argument: 'address' },
     group: CLIENTS,
-    doc: 'source address for copies of connections that come from 127.0.0.1',
-    later: 'Name a source with -c.',
+    doc: 'IPv4 source address for copies of connections that come from a loopback address and go to another host; -c goes before it',
   },
 ];
 
@@ -200,8 +199,8 @@ const SESSION_OPTIONS: readonly OptionSpec[] = [
     name: 'default-rtt',
     value: { kind: 'integer', argument: 'ms', min: 0, max: 65535 },
     group: SESSIONS,
-    doc: 'use this round-trip time of the clients in place of the measured one',
-    later: 'The round-trip time of each client is measured.',
+    defaultNote: '0, measured',
+    doc: 'take this for the round-trip time of every client in place of the measured one',
   },
   {
     letter: 'm',
@@ -243,8 +242,8 @@ const CAPTURE_OPTIONS: readonly OptionSpec[] = [
     name: 'capture-buffer',
     value: { kind: 'integer', argument: 'MB', min: 1, max: 2047 },
     group: CAPTURE,
-    doc: 'size of the kernel buffer of the capture',
-    later: 'The buffer has a fixed size.',
+    defaultNote: '64',
+    doc: 'size of the kernel buffer of the capture, for each of its sockets; beyond net.core.rmem_max it takes CAP_NET_ADMIN',
   },
   {
     letter: 'S',

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
-import { seconds, type Duration } from '../base/time.ts';
+import { millis, seconds, type Duration } from '../base/time.ts';
 import type { Ramp, RampShape } from '../replay/share.ts';
-import type { IpAddress } from '../wire/address.ts';
+import { type IpAddress, parseAddress } from '../wire/address.ts';
 import type { Limits, ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
+import { addressProblem, isLoopback } from './address-kind.ts';
 import { UsageError } from './exit-codes.ts';
 import { GAP_POLICIES } from './options-limits.ts';
 import type { OptionValues } from './option-values.ts';
@@ -50,6 +51,9 @@ export function readTcpcopyConfig(
   const clients = readClientAddresses(values, targets);
   const sessionTimeout = seconds(values.integer('session-timeout'));
   const filter = readFilter(values);
+  const rtt = values.has('default-rtt') ? values.integer('default-rtt') : 0;
+  const localhost = parseLocalhostAddress(values.text('localhost-address'));
+  const buffer = values.has('capture-buffer') ? values.integer('capture-buffer') << 20 : undefined;
   const keyFile = values.text('key-file');
   const tlsCa = values.text('tls-ca');
   return {
@@ -70,6 +74,7 @@ export function readTcpcopyConfig(
     ...(keyFile !== undefined && { keyFile: resolve(keyFile) }),
     ...(tlsCa !== undefined && { tlsCa: resolve(tlsCa) }),
     clientAddresses: clients.addresses,
+    ...(localhost && { localhostAddress: localhost }),
     clientRanges: clients.ranges,
     percentage: values.percentage('percentage'),
     ...(isGradual(values) && { ramp: readRamp(values) }),
@@ -82,9 +87,11 @@ export function readTcpcopyConfig(
     limits: readLimits(values, sessionTimeout),
     holdRequests: !values.has('dont-wait'),
     simulateLatency: !values.has('no-latency'),
+    ...(rtt > 0 && { clientRtt: millis(rtt) }),
     onlyNewConnections: values.has('only-new'),
     interfaces: replay === undefined ? readInterfaces(values) : [],
     ...(replay !== undefined && { replay }),
+    ...(buffer !== undefined && { captureBuffer: buffer }),
     ...(filter !== undefined && { filter }),
   };
 }
@@ -132,6 +139,18 @@ function readCopies(values: OptionValues): number {
   throw new UsageError(
     `Cannot use -n ${copies}: below 1, some connections would have no copy`,
     `Use -r ${copies * 100} to copy this part of them.`,
+  );
+}
+
+/** The address of -H: packets from a loopback address leave no host. */
+function parseLocalhostAddress(text: string | undefined): IpAddress | undefined {
+  if (text === undefined) return undefined;
+  const address = parseAddress(text.trim());
+  const problem = addressProblem(text.trim(), false, address);
+  if (address?.family === 4 && problem === undefined && !isLoopback(address)) return address;
+  throw new UsageError(
+    `Cannot use -H "${text}": expected the IPv4 address of a host, not a loopback address`,
+    'Choose one whose way back from the target leads to the assistant server, as for -c.',
   );
 }
 

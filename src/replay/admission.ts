@@ -13,7 +13,7 @@ import { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import { CopyNumber, lagOf } from './copy-number.ts';
 import type { Ledger } from './ledger.ts';
-import { Places, type PlacesConfig } from './places.ts';
+import { LOOPBACK_NETWORK, Places, type PlacesConfig } from './places.ts';
 import { samplePoint } from './sampling.ts';
 import { type Ramp, Share } from './share.ts';
 import { SynTemplates } from './syn-templates.ts';
@@ -24,7 +24,6 @@ const SYNTHESISED_TTL = 64;
 const SYNTHESISED_WINDOW = 65_535;
 /** A client whose handshake was not captured counts as this far away: near, but not on the same machine. */
 const JOINED_RTT = 1000 as Duration;
-const LOOPBACK_NETWORK = 127;
 /** Percent. */
 const ALL = 100;
 
@@ -107,7 +106,7 @@ export class Admission {
   ): Copy | Verdict {
     const isSyn = (p.flags & SYN) !== 0;
     const isFirst = lane === 0;
-    if (isFirst && !this.#isChosen(now, p, isSyn, former)) return Verdict.notSampled;
+    if (isFirst && !this.#isChosen(now, p, transfer, isSyn, former)) return Verdict.notSampled;
     if (!isSyn && (p.payloadLength === 0 || isProbe(p))) return Verdict.stray;
     if (!isSyn && this.#config.onlyFromSyn) return Verdict.strayData;
     // Whose connection it is cannot be believed either.
@@ -123,9 +122,15 @@ export class Admission {
   }
 
   /** Whether -r and -g choose the connection of `p`. */
-  #isChosen(now: Instant, p: PacketView, isSyn: boolean, former: Copy | undefined): boolean {
+  #isChosen(
+    now: Instant,
+    p: PacketView,
+    transfer: Transfer,
+    isSyn: boolean,
+    former: Copy | undefined,
+  ): boolean {
     const share = isSyn ? this.#share.at(now) : former ? ALL : this.#share.lowest;
-    if (isSampled(p, this.#places.addressOf(p, 0), share)) return true;
+    if (isSampled(p, this.#places.addressOf(p, transfer, 0), share)) return true;
     if (isSyn) {
       this.#ledger.connections++;
       this.#ledger.notSampled++;
@@ -152,7 +157,8 @@ export class Admission {
     lane: number,
     former: Copy | undefined,
   ): CopyEndpoints | Verdict {
-    if (breaksLoopbackRule(p, transfer, this.#places.addressOf(p, lane))) return Verdict.loopback;
+    const replacement = this.#places.addressOf(p, transfer, lane);
+    if (breaksLoopbackRule(p, transfer, replacement)) return Verdict.loopback;
     if (!this.hasRoom()) return Verdict.overLimit;
     const iss = (p.flags & SYN) !== 0 ? p.seq : seqAdd(p.seq, -1);
     return this.#places.find(now, p, transfer, lane, iss, former) ?? Verdict.noFreePort;
@@ -172,7 +178,7 @@ export class Admission {
     const copy = new Copy(this.#context, captured, ends, syn, numbers, now, ipId, lane);
     copy.lifeAt = (now + this.#context.config.handshakeTimeout) as Instant;
     copy.synSeenAt = copy.lastPieceAt = p.seenAt;
-    if (!isSyn) copy.clientRtt = JOINED_RTT;
+    if (!isSyn) copy.clientRtt = this.#context.config.clientRtt ?? JOINED_RTT;
     if (lane > 0) {
       copy.lag = lagOf(lane, this.#number.most);
       copy.notBefore = addTime(now, copy.lag);

@@ -11,6 +11,8 @@ import type { CopyTable } from './copy-table.ts';
 import { TimeWaits } from './time-waits.ts';
 import type { Transfer } from './transfers.ts';
 
+/** First octet of the IPv4 addresses that mean this very host. */
+export const LOOPBACK_NETWORK = 127;
 /** Ports below belong to services. */
 const FIRST_PORT = 1024;
 const PORTS = 65_536;
@@ -33,6 +35,8 @@ export interface PlacesConfig {
     readonly v4: ClientAddresses | undefined;
     readonly v6: ClientAddresses | undefined;
   };
+  /** -H, IPv4: from where clients at loopback addresses are copied to other hosts, when `clientAddresses` says nothing. */
+  readonly localhostAddress?: IpAddress;
   /** -n, perhaps with a fraction; 1 when absent. */
   readonly copies?: number;
   /** -f, 1 to 31: only the 2048 ports from 2048 times this on are used; 0: all from 1024 on. */
@@ -71,8 +75,11 @@ export class Places {
   }
 
   /** The address that copy number `lane` of the client's connections should have; undefined: the client's. */
-  addressOf(p: PacketView, lane: number): IpAddress | undefined {
-    return this.#addresses(p)?.replace(p, lane);
+  addressOf(p: PacketView, transfer: Transfer, lane: number): IpAddress | undefined {
+    const addresses = this.#addresses(p);
+    if (addresses !== undefined) return addresses.replace(p, lane);
+    if (transfer.loopbackOnly || p.family !== 4) return undefined;
+    return p.src3 >>> 24 === LOOPBACK_NETWORK ? this.#config.localhostAddress : undefined;
   }
 
   /**
@@ -92,7 +99,8 @@ export class Places {
       if (heir === undefined || heir === former) return former.ends;
     }
     const { target, targetPort, path } = transfer;
-    const source = this.addressOf(p, lane) ?? new IpAddress(p.src0, p.src1, p.src2, p.src3);
+    const source =
+      this.addressOf(p, transfer, lane) ?? new IpAddress(p.src0, p.src1, p.src2, p.src3);
     const sourcePort = this.#ownPort(p.sourcePort, lane);
     const own = { source, sourcePort, target, targetPort, path };
     const owner = this.#copies.findByEnds(own);

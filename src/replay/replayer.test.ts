@@ -197,6 +197,17 @@ describe('transfers (-x)', () => {
     expect(d.client('S', from('127.0.0.1'))).toBe(Verdict.loopback);
     d.expectNothing();
   });
+
+  dialogue(
+    'row 14: -H is where copies of loopback addresses come from, and of no others',
+    (d) => {
+      expect(d.client('S', from('127.0.0.1'))).toBe(Verdict.syn);
+      d.expect('S', from('10.1.1.1'));
+      expect(d.client('S', from('10.1.2.3'))).toBe(Verdict.syn);
+      d.expect('S', from('10.1.2.3'));
+    },
+    { replayer: { localhostAddress: address('10.1.1.1') } },
+  );
 });
 
 describe('connections whose start was not captured', () => {

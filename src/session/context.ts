@@ -16,6 +16,8 @@ export interface SessionConfig {
   readonly holdRequests: boolean;
   /** Let the client's round trip and think time pass before its requests, and its round trip before acknowledgements (off with --no-latency). */
   readonly simulateLatency: boolean;
+  /** Taken for the round trip of every client in place of the measured one. */
+  readonly clientRtt?: Duration;
   /** -t: how long captured data may wait for a silent target. */
   readonly sessionTimeout: Duration;
   /** -k: how long an idle connection is kept. */

@@ -73,8 +73,9 @@ export const isSameTime = (first: Instant, second: Instant): boolean =>
 
 /** The client's third segment, or what came in its place, arrives: the copy's leaves, if it has waited for this. */
 function noteHandshakeEnd(s: SessionState, p: PacketView): void {
-  s.clientRtt = roundTrip(s.synSeenAt, p.seenAt);
-  if (isSynchronized(s.phase) && s.context.config.simulateLatency) s.handshakeAckDue = true;
+  const { config } = s.context;
+  s.clientRtt = config.clientRtt ?? roundTrip(s.synSeenAt, p.seenAt);
+  if (isSynchronized(s.phase) && config.simulateLatency) s.handshakeAckDue = true;
 }
 
 /** By the kernel's clock, since a batch is handled at one time of ours; that clock may be set back meanwhile. */

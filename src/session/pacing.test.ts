@@ -37,6 +37,19 @@ describe('pacing', () => {
     d.expect('PA', { seq: 1101, ack: 9301, data: 50 });
   });
 
+  dialogue(
+    'row 11: -R counts in place of the round trip that was measured',
+    (d) => {
+      outstanding(d, 20);
+      d.client('PA', { seq: 1101, ack: 5301, data: 50 });
+      d.target('PA', { seq: 9001, ack: 1101, data: 300 });
+      d.silence(millis(49));
+      d.advance(millis(1));
+      d.expect('PA', { seq: 1101, ack: 9301, data: 50 });
+    },
+    { session: { clientRtt: millis(50) } },
+  );
+
   dialogue('a longer response is complete where the target pushed it', (d) => {
     outstanding(d, 1);
     d.client('PA', { seq: 1101, ack: 5301, data: 50 });

@@ -63,7 +63,7 @@ test('the three commands, with -d, copy the requests of curl', async () => {
   expect(new Set(records.map((r) => r.peer.split(':')[0]))).toEqual(new Set(['10.88.0.1']));
 });
 
-test('daemons write pid file and log, and SIGTERM ends them in order', async () => {
+test('row 12: daemons write pid file and log, and SIGTERM ends them in order', async () => {
   await using lab = await createLab();
   const online = await startHttpServer(lab, 'online');
   const target = await startHttpServer(lab, 'target');
@@ -90,7 +90,7 @@ test('daemons write pid file and log, and SIGTERM ends them in order', async () 
 });
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
-  '%s resets the open copies at the target',
+  'row 118: %s resets the open copies at the target',
   async (signal) => {
     await using lab = await createLab();
     await startHttpServer(lab, 'online');
