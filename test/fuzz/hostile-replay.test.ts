@@ -20,21 +20,25 @@ const sum = (numbers: Float64Array): number => numbers.reduce((a, b) => a + b, 0
 
 /** A replayer among enemies. */
 class Siege {
-  readonly replayer: Replayer = new Replayer(
-    {
+  readonly replayer: Replayer;
+  readonly peer: HostilePeer = new HostilePeer();
+  now: Instant = seconds(1) as number as Instant;
+  captured = 0;
+
+  /** `copies` of each connection. */
+  constructor(copies: number) {
+    const config = {
       transfers: [transfer(80, '10.9.0.1', 8080)],
       clientAddresses: { v4: undefined, v6: undefined },
       percentage: 0,
+      copies,
       onlyFromSyn: false,
       maxCopies: 40,
       maxPayload: 6 << 20,
       session: { ...DEFAULT_SESSION, maxSegments: 200 },
-    },
-    new Random(SEED),
-  );
-  readonly peer: HostilePeer = new HostilePeer();
-  now: Instant = seconds(1) as number as Instant;
-  captured = 0;
+    };
+    this.replayer = new Replayer(config, new Random(SEED));
+  }
 
   client(random: Random): void {
     this.peer.nextOfClient(random);
@@ -88,9 +92,10 @@ class Siege {
     const { ledger, size } = this.replayer;
     const packets = sum(ledger.packetErrors) + sum(ledger.verdicts);
     check(packets === this.captured, 'every captured packet is in one bucket');
-    const ended = sum(ledger.outcomes) + ledger.notSampled + ledger.skipped + sum(ledger.refused);
-    const open = ledger.connections - ended;
-    check(open >= 0 && open <= size, 'connections add up');
+    const open = ledger.copies - sum(ledger.outcomes) - sum(ledger.refused);
+    check(open >= 0 && open <= size, 'copies add up');
+    const copied = ledger.connections - ledger.notSampled - ledger.skipped;
+    check(copied >= 0 && copied <= ledger.copies, 'connections add up');
   }
 
   end(): void {
@@ -108,14 +113,15 @@ class Siege {
 }
 
 describe('a replayer under siege', () => {
-  for (const [whose, share, runs] of [
+  for (const [whose, share, runs, copies = 1] of [
     ['client packets', 1, RUNS],
     // A client's packet now and then, so that there is something to attack.
     ['target headers', 0.02, Math.ceil(RUNS * 1.03)],
     ['packets of both', 0.5, Math.ceil(RUNS / 4)],
+    ['packets of both for two or three copies', 0.5, Math.ceil(RUNS / 4), 2.5],
   ] as const) {
     it(`${runs} hostile ${whose}: no fault, no leak, every one counted`, () => {
-      const siege = new Siege();
+      const siege = new Siege(copies);
       fuzz(runs, (random, n) => {
         if (random.chance(share)) siege.client(random);
         else siege.target(random);
