@@ -6,22 +6,24 @@ import { describe, expect, it } from 'vitest';
  * The original's behaviour was written down as numbered rows and its weaknesses as findings; each is a test by name. Rows 1 to 15 are
  * the command line, 116 to 119 statistics and the life of the programs, 16 to
  * 33 are the control connection, 34 to 46 response frames, 62 to 75 sessions in normal flow, 76 to 95 in abnormal flow, 96 to 107
- * intercept, 128 pairs of old and new; findings E1 to E27 are those of the session engine.
+ * intercept, 108 to 115 capture files, 128 pairs of old and new; findings E1 to E27 are those of the session engine, O1 to O6 of files.
  */
 const range = (first: number, last: number): number[] =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
 /** Row 106 is the netfilter queue and 119 the limit on memory, which are not there yet. */
-const ROWS = [...range(1, 46), ...range(62, 105), 107, 116, 117, 118, 128];
-const FINDINGS = Array.from({ length: 27 }, (_, i) => i + 1);
+const ROWS = [...range(1, 46), ...range(62, 105), ...range(107, 118), 128];
+const FINDINGS = [...range(1, 27).map((n) => `E${n}`), ...range(1, 6).map((n) => `O${n}`)];
 
 const ROOT = join(import.meta.dirname, '..');
 const FOLDERS = [
   'src/cli',
   'src/control',
   'src/intercept',
+  'src/linux',
   'src/replay',
   'src/runtime',
   'src/session',
+  'src/wire',
   'test/lab',
   'test/sim',
 ];
@@ -44,8 +46,7 @@ const names = FOLDERS.flatMap((folder) =>
 const rowsIn = (name: string): number[] =>
   [...(/^rows? ([^:]*):/.exec(name)?.[1] ?? '').matchAll(/(?<!E)\b\d+/g)].map(([n]) => Number(n));
 
-const findingsIn = (name: string): number[] =>
-  [...name.matchAll(/\bE(\d+)\b/g)].map((match) => Number(match[1]));
+const findingsIn = (name: string): string[] => name.match(/\b[EO]\d+\b/g) ?? [];
 
 describe('scenarios of the original that are tests by name', () => {
   it('names are found', () => {
@@ -55,7 +56,7 @@ describe('scenarios of the original that are tests by name', () => {
       'c',
     ]);
     expect(rowsIn('rows 84 and E5: after 200 ms')).toEqual([84]);
-    expect(findingsIn('rows 84 and E5: after 200 ms')).toEqual([5]);
+    expect(findingsIn('rows 84 and E5: after 200 ms')).toEqual(['E5']);
     expect(names.length).toBeGreaterThan(150);
   });
 
@@ -64,7 +65,7 @@ describe('scenarios of the original that are tests by name', () => {
     expect(ROWS.filter((row) => !tested.has(row))).toEqual([]);
   });
 
-  it('every finding on the session engine', () => {
+  it('every finding on the session engine and on files', () => {
     const tested = new Set(names.flatMap(findingsIn));
     expect(FINDINGS.filter((finding) => !tested.has(finding))).toEqual([]);
   });

@@ -33,7 +33,7 @@ describe('which files are replayed', () => {
     expect(read('-a', '1', '-I', '0', '-T', '1')).toBeUndefined();
   });
 
-  it('takes how, and which part', () => {
+  it('O5: takes several files, fractions, and which part', () => {
     const argv = ['-a', '2.5', '-I', '1000', '-T', '0', '--from', '5', '--to', '9.5'];
     expect(read('--read', '-', '--shard', '2/3', ...argv)).toEqual({
       files: ['-'],

@@ -29,6 +29,8 @@ interface Given {
   readonly isServer?: boolean;
   /** To another service. */
   readonly isForeign?: boolean;
+  /** Its IP header says that it is longer than it is. */
+  readonly isBroken?: boolean;
 }
 
 function octetsOf({ port = 40_000, isServer = false, isForeign = false }: Given): Uint8Array {
@@ -75,6 +77,7 @@ class Records implements CaptureRecords {
     if (packet === undefined) return RecordState.ended;
     const { record } = this;
     record.bytes = octetsOf(packet);
+    if (packet.isBroken === true) record.bytes[2] = 0xff;
     record.view = new DataView(record.bytes.buffer);
     record.time = T0 + packet.at * 1000;
     record.linkType = 101;
@@ -234,17 +237,24 @@ describe('the pace', () => {
     expect(stage.times).toEqual([0, 3000, 3000, 4000]);
   });
 
-  it('begins with the first packet that fits, and lets what others do pass', () => {
+  it('O6: begins with the first packet that fits, and lets what others do and what is broken pass', () => {
     const given = [
       { at: 0, isForeign: true },
       { at: 700, isServer: true },
       { at: 1000 },
+      { at: 1400, isBroken: true },
       { at: 1500, isForeign: true },
       { at: 2000 },
     ];
     const stage = new Stage(given).run();
     expect(stage.times).toEqual([0, 300, 1300]);
-    expect(stage.player.counts).toMatchObject({ read: 5, client: 2, server: 1, foreign: 2 });
+    expect(stage.player.counts).toMatchObject({
+      read: 6,
+      client: 2,
+      server: 1,
+      foreign: 2,
+      unusable: 1,
+    });
   });
 });
 

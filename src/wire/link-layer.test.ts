@@ -37,13 +37,11 @@ function find(linkType: number, frame: readonly number[], length = frame.length)
 }
 
 describe.each(Object.entries(PACKETS))('%s', (_, packet) => {
-  it.each(Object.entries(framesOf(packet)))(
-    'row 114: is found in %s',
-    (_name, [linkType, frame]) => {
-      const at = find(linkType, frame);
-      expect(frame.slice(at, at + packet.length)).toEqual([...packet]);
-    },
-  );
+  const frames = Object.entries(framesOf(packet));
+  it.each(frames)('rows 114 and O3: is found in %s', (_name, [linkType, frame]) => {
+    const at = find(linkType, frame);
+    expect(frame.slice(at, at + packet.length)).toEqual([...packet]);
+  });
 
   it('is never found beyond the end of a frame that is cut', () => {
     for (const [name, [linkType, frame]] of Object.entries(framesOf(packet))) {
