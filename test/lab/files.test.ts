@@ -7,7 +7,14 @@ import { run, sleep } from '../../lab/child.ts';
 import { describe as inWords, compare, isIdentical } from '../../lab/compare.ts';
 import { startHttpServer, startLoad, type RecordingServer } from '../../lab/http.ts';
 import type { LoadPart } from '../../lab/load-plan.ts';
-import { launchProgram, startProgram, tcpcopyArgs, interceptArgs } from '../../lab/programs.ts';
+import {
+  commandEnvironment,
+  launchProgram,
+  startProgram,
+  tcpcopyArgs,
+  interceptArgs,
+  typed,
+} from '../../lab/programs.ts';
 import type { RequestRecord } from '../../lab/records.ts';
 import { createLab, type Lab } from '../../lab/topology.ts';
 import { openCaptureFiles } from '../../src/linux/capture-files.ts';
@@ -210,4 +217,26 @@ test('recorded on all interfaces, damaged, or without anything to copy', async (
   const missing = launchProgram(lab, 'tcpcopy', [...nothing.slice(0, -1), '/nowhere.pcap']);
   expect(await missing.child.ended, missing.text()).toMatchObject({ code: 78 });
   expect(missing.text()).toMatch(/'\/nowhere\.pcap': there is no such file/);
+});
+
+test('several copies of what was recorded, and again in a second round', async () => {
+  await using lab = await createLab();
+  const { file, online } = await record(lab, SHORT);
+  await startProgram(lab, 'intercept', interceptArgs({ filter: null }));
+  const args = ['-c', '10.88.0.0/24', '--read', file, '-a', 'max', '-n', '3', '-T', '2'];
+  const { target, said } = await replay(lab, 80, [args]);
+  expect(target.length, said).toBe(6 * online.length);
+});
+
+test('from standard input', async () => {
+  await using lab = await createLab();
+  const { file, online } = await record(lab, SHORT);
+  await startProgram(lab, 'intercept', interceptArgs({ filter: null }));
+  const target = await startHttpServer(lab, 'target');
+  const command = typed('tcpcopy', tcpcopyArgs(lab, { tcpcopy: ['--read', '-', '-a', '10'] }));
+  const child = lab.spawn('online', 'pipe', 'sh', ['-c', `gzip -c ${file} | ${command}`], {
+    env: commandEnvironment(lab),
+  });
+  expect(await child.ended, child.output()).toEqual({ code: 0, signal: null });
+  expectSame(online, { target: await target.records(), said: child.output() });
 });
