@@ -65,9 +65,9 @@ test.each([10, 50, 200])('%i of 1,000 packets: true prefixes', async (captureLos
 
 test('200 of 1,000 packets, and connections are joined in their middle: no copy has holes', async () => {
   const seen = await copyWithLoss(200, []);
-  const { inner, foreign } = seen.streams;
-  expect(foreign, `${JSON.stringify(seen.streams)}\n${seen.said}`).toBe(0);
-  expect(inner, seen.said).toBeGreaterThan(0);
+  expect(seen.streams.foreign, `${JSON.stringify(seen.streams)}\n${seen.said}`).toBe(0);
+  // Of these only the few that also lack their first octets show as streams from the middle: now and then there is none.
+  expect(seen.said).toMatch(/ joined after their start +[1-9]/);
   expectAllEnded(seen, readSection(seen.said, 'connections seen').total);
   expect(seen.others, seen.said).toMatchObject({ online: 600, identical: 600, target: 600 });
 });
