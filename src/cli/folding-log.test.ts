@@ -38,6 +38,15 @@ describe('FoldingLog', () => {
     log.close();
   });
 
+  it('hides the first words about one host behind those about another at no time', () => {
+    const { log, lines } = folding();
+    for (const host of ['10.0.0.7', '10.0.0.8', '[fd00::7]', '[fd00::8]']) {
+      for (let port = 1; port <= 100; port++) log.warn(`refusing ${host}:${port}`);
+    }
+    expect(lines).toHaveLength(44);
+    expect(lines.filter((line) => line.includes('[fd00::8]'))).toHaveLength(11);
+  });
+
   it('keeps messages and levels apart', () => {
     const { log, lines } = folding();
     for (let i = 0; i < 11; i++) {

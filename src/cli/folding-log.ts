@@ -13,9 +13,11 @@ const LOOK_MS = 5000;
 const MAX_KINDS = 256;
 /** Of a key, in characters: what differs further behind is taken for the same. */
 const KEY_LENGTH = 120;
+/** An address, which tells messages apart, or another number, which does not. */
+const NUMBER = /(\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\])|\d+/g;
 
 /**
- * A log that what happens again and again does not flood: of messages that are alike but for their numbers a few are written in a
+ * A log that what happens again and again does not flood: of messages that are alike but for their numbers, addresses apart, a few are written in a
  * minute, the others become one line, with their number and the last of them.
  */
 export class FoldingLog implements Log {
@@ -59,7 +61,8 @@ export class FoldingLog implements Log {
   }
 
   #say(level: LogLevel, message: string): void {
-    const key = level + message.slice(0, KEY_LENGTH).replaceAll(/\d+/g, '0');
+    const start = message.slice(0, KEY_LENGTH);
+    const key = level + start.replaceAll(NUMBER, (_, address?: string) => address ?? '0');
     if (this.#folding.note(this.#clock.now(), key)) {
       this.#log[level](message);
       return;
