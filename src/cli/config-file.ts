@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { parse, TomlError, type TomlValue } from 'smol-toml';
 import { errnoWords } from './errno.ts';
-import { exitCodeOf, StartError, UsageError } from './exit-codes.ts';
+import { ExitCode, exitCodeOf, StartError, UsageError } from './exit-codes.ts';
 import { nearest } from './nearest.ts';
 import type { OptionSetting, OptionSettings } from './option-settings.ts';
 import type { OptionSpec, OptionValue, ProgramSpec } from './option-spec.ts';
@@ -29,10 +29,16 @@ export function readSettings(program: ProgramSpec, path: string, text: string): 
   return settings;
 }
 
+/** Octets of a configuration file: more is another file. */
+const MAX_FILE = 1 << 20;
+
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    // A pipe would keep us until somebody writes to it.
+    if (statSync(path).isFIFO()) throw noConfigFile(path);
+    return readBounded(path);
   } catch (error) {
+    if (error instanceof StartError) throw error;
     throw new StartError(
       exitCodeOf(error),
       `Cannot read the configuration file "${path}": ${errnoWords(error)}`,
@@ -40,6 +46,28 @@ function readText(path: string): string {
     );
   }
 }
+
+/** Some devices never end. */
+function readBounded(path: string): string {
+  const octets = Buffer.alloc(MAX_FILE + 1);
+  const fd = openSync(path, 'r');
+  try {
+    let length = 0;
+    for (let n = -1; n !== 0 && length < octets.length; length += n) {
+      n = readSync(fd, octets, length, octets.length - length, null);
+    }
+    if (length > MAX_FILE) throw noConfigFile(path);
+    return octets.toString('utf8', 0, length);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const noConfigFile = (path: string): StartError =>
+  new StartError(
+    ExitCode.config,
+    `Cannot use the configuration file "${path}": expected a file of ${MAX_FILE} octets at the most, and no pipe`,
+  );
 
 function parseText(path: string, text: string): Record<string, TomlValue> {
   try {

@@ -211,6 +211,12 @@ describe('readInterceptConfig', () => {
     });
   });
 
+  it('keeps the log apart from other files', () => {
+    expect(() => intercept('-l', '/var/x', '-P', '/var/../var/x')).toThrow('for both -l and -P');
+    expect(() => intercept('-l', '/k', '--key-file', '/k')).toThrow('for both -l and --key-file');
+    expect(intercept('-l', '/k', '-P', '/x', '--key-file', '/y').logFile).toBe('/k');
+  });
+
   it('row 107: needs no -F, but no empty one either', () => {
     expect(intercept('-i', 'eth1').filter).toBeUndefined();
     expect(() => intercept('-F', ' ')).toThrow('Cannot use -F "": it is empty');

@@ -120,6 +120,12 @@ describe('the configuration file', () => {
   });
 });
 
+it('a configuration file that never ends is refused', () => {
+  expect(() => start('--config /dev/zero')).toThrow(
+    /expected a file of 1048576 octets at the most/,
+  );
+});
+
 describe('describeEffective', () => {
   it('tells values and their sources', () => {
     const path = file('percentage = 12.5\n');

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { ProcessConfig } from './config.ts';
+import { UsageError } from './exit-codes.ts';
 import { isLogLevel } from './log-level.ts';
 import { defaultLogFile } from './options-common.ts';
 import type { OptionValues } from './option-values.ts';
@@ -17,6 +18,10 @@ export function readProcessConfig(
   const logFile = values.text('log-file') ?? (daemon ? defaultLogFile(program) : undefined);
   const pidFile = values.text('pid-file');
   const user = values.text('user');
+  refuseSameFile(logFile, [
+    ['-P', pidFile],
+    ['--key-file', values.text('key-file')],
+  ]);
   const level = values.text('log-level') ?? '';
   if (!isLogLevel(level)) throw new TypeError(`"${level}" passed the option table as a log level`);
   return {
@@ -28,6 +33,20 @@ export function readProcessConfig(
     ...(user !== undefined && { user }),
     ...(pidFile !== undefined && { pidFile: resolve(pidFile) }),
   };
+}
+
+/** The log is appended to: to a file of another use that would be its end. */
+function refuseSameFile(
+  log: string | undefined,
+  others: readonly (readonly [string, string | undefined])[],
+): void {
+  for (const [option, file] of others) {
+    if (log === undefined || file === undefined || resolve(log) !== resolve(file)) continue;
+    throw new UsageError(
+      `Cannot use "${file}" for both -l and ${option}: expected a file for each`,
+      'Name another file with -l.',
+    );
+  }
 }
 
 /** The filter of `-F`, blanks around it removed; absent when not given. */

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -56,6 +56,23 @@ describe('pid file', () => {
     writePidFile(path, 'intercept').close();
     child.kill();
     await once(child, 'exit');
+  });
+
+  it('leaves alone what is no pid file', () => {
+    const path = join(folder, 'precious');
+    for (const text of ['a key\n', '12 apples', `${'1'.repeat(40)}\n`]) {
+      writeFileSync(path, text);
+      expect(() => writePidFile(path, 'tcpcopy')).toThrow(/something else.*name another with -P/);
+      expect(readFileSync(path, 'utf8')).toBe(text);
+    }
+    expect(() => writePidFile('/dev/null', 'tcpcopy')).toThrow(/a pipe or a device/);
+    expect(existsSync('/dev/null')).toBe(true);
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    expect(() => writePidFile(join(folder, 'pipe'), 'tcpcopy')).toThrow(/a pipe or a device/);
+    expect(existsSync(join(folder, 'pipe'))).toBe(true);
+    symlinkSync(path, join(folder, 'link'));
+    expect(() => writePidFile(join(folder, 'link'), 'tcpcopy')).toThrow(/ELOOP/);
+    expect(existsSync(path)).toBe(true);
   });
 
   it('says why the file cannot be opened', () => {

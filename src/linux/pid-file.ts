@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   ftruncateSync,
   openSync,
   readFileSync,
@@ -10,6 +11,9 @@ import {
 import { basename } from 'node:path';
 import { LOCK_EX, LOCK_NB } from './constants.ts';
 import { libc } from './libc.ts';
+
+/** Of a pid file, in octets: a number and whatever ends the line. */
+const MAX_LENGTH = 32;
 
 /** The pid file cannot be had. The message says why and what to do. */
 export class PidFileError extends Error {
@@ -31,7 +35,7 @@ export interface PidFile {
 export function writePidFile(path: string, program: string): PidFile {
   const fd = openPidFile(path);
   try {
-    const former = readPid(fd);
+    const former = readPid(path, fd);
     const locked = libc.flock(fd, LOCK_EX | LOCK_NB) === 0;
     if (!locked || (former !== undefined && runs(former, program))) {
       const holder = former === undefined ? 'another process' : `process ${former}`;
@@ -61,9 +65,13 @@ function fill(path: string, fd: number): void {
   }
 }
 
+/** A pipe must not keep us until somebody reads it, and a link must not lead to a file of somebody else. */
+const OPEN_FLAGS =
+  constants.O_RDWR | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+
 function openPidFile(path: string): number {
   try {
-    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+    return openSync(path, OPEN_FLAGS, 0o644);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new PidFileError(
@@ -90,10 +98,20 @@ function heldPidFile(path: string, fd: number, stale: number | undefined): PidFi
   return { stale, close };
 }
 
-function readPid(fd: number): number | undefined {
-  const text = readFileSync(fd, 'utf8').trim();
-  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+/** The number in the file. What is neither empty nor such a number is no pid file, and is left as it is. */
+function readPid(path: string, fd: number): number | undefined {
+  const found = fstatSync(fd);
+  if (!found.isFile()) throw noPidFile(path, 'a pipe or a device');
+  const text = found.size > MAX_LENGTH ? 'too long' : readFileSync(fd, 'utf8').trim();
+  if (text === '') return undefined;
+  if (!/^\d{1,10}$/.test(text)) throw noPidFile(path, 'a file that holds something else');
+  return Number(text);
 }
+
+const noPidFile = (path: string, found: string): PidFileError =>
+  new PidFileError(
+    `Cannot write the pid file '${path}': it is ${found}; expected no file, an empty one, or one with a process number: name another with -P`,
+  );
 
 /** Whether the process `pid` lives, is not this one and runs `program`, itself or as Node's script. */
 function runs(pid: number, program: string): boolean {

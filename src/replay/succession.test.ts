@@ -137,18 +137,18 @@ describe('waiting has its limits', () => {
     expect(outcomes(d)).toEqual({ 'replaced by a new connection': 1 });
   });
 
-  dialogue('no more than eight wait behind one: of those too many the last one goes', (d) => {
+  dialogue('no more than 64 wait behind one: of those too many the last one goes', (d) => {
     behind(d);
     d.client('RA', { seq: 1151, ack: 5501 });
-    for (let i = 1; i <= 10; i++) {
+    for (let i = 1; i <= 66; i++) {
       beginAnew(d, i * 50_000);
       d.client('RA', { seq: i * 50_000 + 31, ack: 7301 });
     }
     expect(outcomes(d)).toEqual({ 'replaced by a new connection': 2 });
-    expect(d.replayer.size).toBe(9);
+    expect(d.replayer.size).toBe(65);
     answerBoth(d);
     d.expect('RA', { seq: 1151 });
-    for (const i of [1, 2, 3, 4, 5, 6, 7, 10]) {
+    for (const i of [...Array.from({ length: 63 }, (_, n) => n + 1), 66]) {
       serve(d, i * 50_000);
       d.expect('RA', { seq: i * 50_000 + 31 });
     }
@@ -156,17 +156,17 @@ describe('waiting has its limits', () => {
     expect(d.open).toBe(0);
   });
 
-  dialogue('of eight that wait one ends: there is room for another', (d) => {
+  dialogue('of 64 that wait one ends: there is room for another', (d) => {
     behind(d);
     d.client('RA', { seq: 1151, ack: 5501 });
-    for (let i = 1; i <= 7; i++) beginAnew(d, i * 50_000);
-    beginAnew(d, 8 * 50_000);
-    d.client('PA', { seq: 8 * 50_000 + 131, ack: 7301, data: 10 });
+    for (let i = 1; i <= 63; i++) beginAnew(d, i * 50_000);
+    beginAnew(d, 64 * 50_000);
+    d.client('PA', { seq: 64 * 50_000 + 131, ack: 7301, data: 10 });
     d.advance(seconds(11));
     expect(outcomes(d)).toEqual({ 'capture gap': 1 });
-    beginAnew(d, 9 * 50_000);
+    beginAnew(d, 65 * 50_000);
     expect(outcomes(d)).toEqual({ 'capture gap': 1 });
-    beginAnew(d, 10 * 50_000);
+    beginAnew(d, 66 * 50_000);
     expect(outcomes(d)).toEqual({ 'capture gap': 1, 'replaced by a new connection': 1 });
   });
 

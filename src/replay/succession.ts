@@ -4,7 +4,7 @@ import type { Copy } from './copy.ts';
 /** How long a connection waits for the copy before it, which is then cut short. */
 const PATIENCE = seconds(30);
 /** Connections that wait behind one copy at the most. */
-const MAX_WAITING = 8;
+const MAX_WAITING = 64;
 
 /**
  * The copies of one client port, one after the other. A client that closes or resets and uses its port again at once is ahead
