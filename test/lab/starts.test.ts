@@ -60,7 +60,7 @@ describe('arguments', () => {
     { title: 'port 0', args: ['-x', '80-10.66.0.2:0', ...s], says: [/\b0\b/, /port/] },
     { title: 'port 70000', args: ['-x', '70000-10.66.0.2:80', ...s], says: [/70000/, /port/] },
     { title: '-r 150', args: ['-x', '80-10.66.0.2:80', ...s, '-r', '150'], says: [/150/, /100/] },
-    { title: 'not there yet', args: ['-x', '80-10.66.0.2:80', ...s, '-f', '1'], says: [/-f/] },
+    { title: 'not there yet', args: ['-x', '80-10.66.0.2:80', ...s, '-U', '4'], says: [/-U/] },
     { title: 'unknown option', args: ['-x', '80-10.66.0.2:80', ...s, '-Z'], says: [/-Z/] },
   ])('tcpcopy: $title', async ({ args, says }) => {
     expectRefusal(await start('tcpcopy', args), ...says);
