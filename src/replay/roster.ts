@@ -1,0 +1,51 @@
+import { DeadlineQueue } from '../base/deadline-queue.ts';
+import type { Instant } from '../base/time.ts';
+import { Outcome } from '../session/outcome.ts';
+import type { Admission } from './admission.ts';
+import { type Copy, ReadyList } from './copy.ts';
+import type { CopyTable } from './copy-table.ts';
+import type { Ledger } from './ledger.ts';
+import type { SkippedFlows } from './skipped-flows.ts';
+
+/** The copies there are, and the lists in which each has its place. */
+export class Roster {
+  readonly ready: ReadyList = new ReadyList();
+  readonly deadlines: DeadlineQueue<Copy> = new DeadlineQueue();
+  readonly copies: CopyTable;
+  readonly skipped: SkippedFlows;
+  readonly ledger: Ledger;
+  readonly #admission: Admission;
+  /** The first fault of ours that was contained, for the log. */
+  fault: unknown = undefined;
+
+  constructor(copies: CopyTable, skipped: SkippedFlows, admission: Admission, ledger: Ledger) {
+    this.copies = copies;
+    this.skipped = skipped;
+    this.#admission = admission;
+    this.ledger = ledger;
+  }
+
+  /** Ends a copy whose place another takes. */
+  replace(now: Instant, copy: Copy): void {
+    copy.stop(now, Outcome.replaced);
+    this.ready.add(copy);
+    this.detach(now, copy);
+  }
+
+  /** A fault of ours ends one copy, not the process. */
+  contain(now: Instant, copy: Copy, fault: unknown): void {
+    this.fault ??= fault;
+    copy.stop(now, Outcome.internalError);
+  }
+
+  /** Takes a copy out of every list: its address and port may be another's. */
+  detach(now: Instant, copy: Copy): void {
+    copy.isDetached = true;
+    this.copies.remove(copy);
+    this.#admission.release(now, copy);
+    if (copy.isWaiting) copy.succession?.forget(copy);
+    this.deadlines.remove(copy);
+    const goesOn = !copy.finCaptured && copy.outcome !== Outcome.resetByClient;
+    if (goesOn && !this.#admission.mayJoin) this.skipped.remember(copy);
+  }
+}
