@@ -27,6 +27,11 @@ const JOINED_RTT = 1000 as Duration;
 /** Percent. */
 const ALL = 100;
 
+/** Verdicts on the first packet of a connection that should have been copied and is not. */
+const REFUSALS: readonly Verdict[] = [Verdict.overLimit, Verdict.noFreePort, Verdict.loopback];
+
+export const isRefusal = (verdict: Verdict): boolean => REFUSALS.includes(verdict);
+
 export interface AdmissionConfig extends PlacesConfig {
   readonly transfers: readonly Transfer[];
   /** -r; 0: all. */
@@ -113,8 +118,8 @@ export class Admission {
     if (!isSyn && !isIntact(p, checksum)) return Verdict.badChecksum;
     const ends = this.#ends(now, p, transfer, lane, former);
     const isRefused = typeof ends === 'number';
-    // Data of a connection that was refused is no further connection.
-    const counts = isSyn || (isFirst ? !isRefused : !isRefused || former === undefined);
+    // What goes on after the end of its copy, and in vain, is no further connection.
+    const counts = isSyn || !isRefused || former === undefined;
     if (counts) this.#count(isSyn, isFirst, former);
     if (!isRefused) return this.#begin(now, p, ends, isSyn, lane);
     if (counts) this.#ledger.countRefused(ends);

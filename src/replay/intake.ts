@@ -7,7 +7,7 @@ import { isIntact } from '../session/soundness.ts';
 import { Verdict } from '../session/verdict.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
-import type { Admission } from './admission.ts';
+import { type Admission, isRefusal } from './admission.ts';
 import type { Copy } from './copy.ts';
 import type { Ledger } from './ledger.ts';
 import type { Roster } from './roster.ts';
@@ -109,11 +109,31 @@ export class Intake {
       copy = undefined;
     }
     if (copy !== undefined) return this.#feed(now, copy, p, checksum);
+    return this.#beginOrLeave(now, p, transfer, checksum, lane, former);
+  }
+
+  /** A packet that belongs to no copy in this lane. */
+  #beginOrLeave(
+    now: Instant,
+    p: PacketView,
+    transfer: Transfer,
+    checksum: ChecksumState,
+    lane: number,
+    former: Copy | undefined,
+  ): Verdict {
+    const { leftOut } = this.#roster;
+    const isSyn = (p.flags & SYN) !== 0;
+    if (lane === 0 && !isSyn && leftOut.has(p)) {
+      if ((p.flags & (FIN | RST)) !== 0) leftOut.forget(p);
+      if (p.payloadLength === 0) return Verdict.stray;
+      return this.#admission.mayJoin ? Verdict.leftOut : Verdict.strayData;
+    }
     const admitted = this.#admission.admit(now, p, checksum, transfer, lane, former);
     if (typeof admitted === 'number') {
-      if (lane === 0 && !this.#admission.mayJoin) this.#noteSkipped(p, admitted);
+      if (lane === 0) this.#noteLeftOut(p, admitted, former);
       return admitted;
     }
+    if (isSyn && lane === 0) leftOut.forget(p);
     return this.#begin(now, admitted, p, checksum);
   }
 
@@ -129,15 +149,14 @@ export class Intake {
     return Verdict.onlineServer;
   }
 
-  /** With -O: counts each connection once whose beginning was not captured. */
-  #noteSkipped(p: PacketView, verdict: Verdict): void {
-    if (verdict === Verdict.strayData) {
-      if (!this.#roster.skipped.note(p)) return;
-      this.#ledger.connections++;
-      this.#ledger.skipped++;
-    } else if (verdict === Verdict.stray && (p.flags & (FIN | RST)) !== 0) {
-      this.#roster.skipped.forget(p);
-    }
+  /** A connection that was refused a copy stays without one, and so does with -O one whose beginning was not captured. */
+  #noteLeftOut(p: PacketView, verdict: Verdict, former: Copy | undefined): void {
+    const isUnseen = verdict === Verdict.strayData;
+    if (!isUnseen && !isRefusal(verdict)) return;
+    const isNew = this.#roster.leftOut.add(p);
+    if (!isUnseen || !isNew || former !== undefined) return;
+    this.#ledger.connections++;
+    this.#ledger.skipped++;
   }
 
   #begin(now: Instant, copy: Copy, p: PacketView, checksum: ChecksumState): Verdict {

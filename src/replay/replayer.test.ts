@@ -140,7 +140,7 @@ describe('client addresses (-c)', () => {
       }
       expect(d.open).toBe(first);
       expect(d.client('S', { seq: 1, ...from('10.1.2.4') })).toBe(Verdict.noFreePort);
-      expect(d.client('PA', { seq: 2, ...from('10.1.2.4'), data: 5 })).toBe(Verdict.noFreePort);
+      expect(d.client('PA', { seq: 2, ...from('10.1.2.4'), data: 5 })).toBe(Verdict.leftOut);
       expect(d.replayer.ledger.notBegun).toBe(1);
       expect(d.replayer.ledger.connections).toBe(first + 1);
       const ports = new Set(d.takeSent().map((p) => p.from.port));
@@ -402,6 +402,40 @@ describe('limits and strangers', () => {
       expect(d.replayer.ledger.notBegun).toBe(1);
       expect(d.replayer.ledger.refused[Verdict.overLimit]).toBe(1);
       expect(d.replayer.ledger.refused[Verdict.noFreePort]).toBe(0);
+    },
+    { replayer: { maxCopies: 1 } },
+  );
+
+  dialogue(
+    'a connection that met a limit when it began is not joined when there is room again',
+    (d) => {
+      const other = from('10.1.2.4');
+      d.client('S', { seq: 1, ...from('10.1.2.3') });
+      d.client('S', { seq: 1, ...other });
+      d.client('R', { seq: 2, ...from('10.1.2.3') });
+      d.advance(seconds(60));
+      expect(d.replayer.size).toBe(0);
+      d.takeSent();
+      expect(d.client('PA', { seq: 2, ack: 1, data: 5, ...other })).toBe(Verdict.leftOut);
+      expect(d.client('A', { seq: 7, ack: 1, ...other })).toBe(Verdict.stray);
+      expect(d.client('FA', { seq: 7, ack: 1, ...other })).toBe(Verdict.stray);
+      d.expectNothing();
+      expect([d.replayer.ledger.connections, d.replayer.ledger.notBegun]).toEqual([2, 1]);
+      // Its port begins anew.
+      expect(d.client('S', { seq: 900, ...other })).toBe(Verdict.syn);
+    },
+    { replayer: { maxCopies: 1 } },
+  );
+
+  dialogue(
+    'a connection whose beginning nobody saw, and that meets a limit, is counted and refused once',
+    (d) => {
+      d.client('S', { seq: 1, ...from('10.1.2.3') });
+      const open = { ack: 1, data: 5, ...from('10.1.2.4') };
+      expect(d.client('PA', { seq: 2, ...open })).toBe(Verdict.overLimit);
+      expect(d.client('PA', { seq: 7, ...open })).toBe(Verdict.leftOut);
+      const { ledger } = d.replayer;
+      expect([ledger.connections, ledger.notBegun, ledger.joined]).toEqual([2, 1, 1]);
     },
     { replayer: { maxCopies: 1 } },
   );

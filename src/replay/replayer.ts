@@ -14,9 +14,9 @@ import type { Copy } from './copy.ts';
 import { CopyTable } from './copy-table.ts';
 import { Intake } from './intake.ts';
 import { Ledger } from './ledger.ts';
+import { LeftOut } from './left-out.ts';
 import { parseResponse, parseWholeResponse } from './response-header.ts';
 import { Roster } from './roster.ts';
-import { SkippedFlows } from './skipped-flows.ts';
 import type { Succession } from './succession.ts';
 import { TransferTable } from './transfers.ts';
 
@@ -48,10 +48,10 @@ export class Replayer {
     this.context = new SessionContext(config.session, new SegmentStore(), pool);
     const lanes = Math.ceil(config.copies ?? 1);
     const copies = new CopyTable(random.uint32(), lanes);
-    const skipped = new SkippedFlows(random.uint32());
+    const leftOut = new LeftOut(random.uint32());
     const { context, ledger, transfers } = this;
     const admission = new Admission(config, context, copies, ledger, random);
-    this.#roster = new Roster(copies, skipped, admission, ledger);
+    this.#roster = new Roster(copies, leftOut, admission, ledger);
     this.#intake = new Intake(context, transfers, admission, this.#roster, lanes);
   }
 

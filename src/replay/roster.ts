@@ -1,26 +1,26 @@
 import { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { Instant } from '../base/time.ts';
-import { Outcome } from '../session/outcome.ts';
+import { isOverfull, Outcome } from '../session/outcome.ts';
 import type { Admission } from './admission.ts';
 import { type Copy, ReadyList } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import type { Ledger } from './ledger.ts';
-import type { SkippedFlows } from './skipped-flows.ts';
+import type { LeftOut } from './left-out.ts';
 
 /** The copies there are, and the lists in which each has its place. */
 export class Roster {
   readonly ready: ReadyList = new ReadyList();
   readonly deadlines: DeadlineQueue<Copy> = new DeadlineQueue();
   readonly copies: CopyTable;
-  readonly skipped: SkippedFlows;
+  readonly leftOut: LeftOut;
   readonly ledger: Ledger;
   readonly #admission: Admission;
   /** The first fault of ours that was contained, for the log. */
   fault: unknown = undefined;
 
-  constructor(copies: CopyTable, skipped: SkippedFlows, admission: Admission, ledger: Ledger) {
+  constructor(copies: CopyTable, leftOut: LeftOut, admission: Admission, ledger: Ledger) {
     this.copies = copies;
-    this.skipped = skipped;
+    this.leftOut = leftOut;
     this.#admission = admission;
     this.ledger = ledger;
   }
@@ -46,6 +46,7 @@ export class Roster {
     if (copy.isWaiting) copy.succession?.forget(copy);
     this.deadlines.remove(copy);
     const goesOn = !copy.finCaptured && copy.outcome !== Outcome.resetByClient;
-    if (goesOn && !this.#admission.mayJoin) this.skipped.remember(copy);
+    const mayReturn = this.#admission.mayJoin && !isOverfull(copy.outcome);
+    if (goesOn && !mayReturn) this.leftOut.remember(copy);
   }
 }

@@ -42,6 +42,8 @@ export const Verdict = {
   onlineServer: 18,
   /** The capture has seen the same packet twice, on two interfaces for example: sooner after it than a client sends anything again. */
   seenTwice: 19,
+  /** Payload of a connection that a limit, a lack of ports or the loopback rule kept from being copied when it began. */
+  leftOut: 20,
 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
@@ -67,4 +69,5 @@ export const VERDICT_NAMES: readonly string[] = [
   'data lost: copy has ended',
   'from the online server',
   'same packet seen twice',
+  'data of a connection left out',
 ];

@@ -3,11 +3,14 @@ import { FlowTable } from '../base/flow-table.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import type { CapturedEndpoints } from './copy.ts';
 
-/** Beyond this many, all are forgotten: some connections would then be counted twice. */
-const CAPACITY = 1 << 16;
+/** Beyond this many, all are forgotten: what those that go on send then looks like connections that nobody has decided about. */
+const CAPACITY = 1 << 17;
 
-/** Connections that are left alone because their SYN was not captured (-O), so that each is counted once. */
-export class SkippedFlows {
+/**
+ * Captured connections that have no copy and shall have none: because their SYN was not captured (-O), or because a limit was met
+ * when they began or while they were copied. Each is counted once, and none is joined in its middle when there is room again.
+ */
+export class LeftOut {
   readonly #flows: FlowTable<true>;
   readonly #key = new FlowKey();
 
@@ -20,29 +23,33 @@ export class SkippedFlows {
     return this.#flows.size;
   }
 
-  /** Data of such a connection. Returns whether it is a new one. */
-  note(p: PacketView): boolean {
+  has(p: PacketView): boolean {
+    return this.#flows.size > 0 && this.#flows.find(this.#keyOf(p)) !== undefined;
+  }
+
+  /** Takes in the connection of `p`. Returns whether it is a new one. */
+  add(p: PacketView): boolean {
     const key = this.#keyOf(p);
     if (this.#flows.find(key) !== undefined) return false;
-    this.#add(key);
+    this.#set(key);
     return true;
   }
 
-  /** The connection goes on, perhaps, while its copy has ended: it has been counted. */
+  /** Takes in a connection whose copy has ended, while it may go on. */
   remember({ client, clientPort, online, onlinePort }: CapturedEndpoints): void {
     const key = this.#key;
     key.setAddress(0, client.w0, client.w1, client.w2, client.w3);
     key.setAddress(4, online.w0, online.w1, online.w2, online.w3);
     key.setPorts(clientPort, onlinePort);
-    this.#add(key);
+    this.#set(key);
   }
 
-  /** The connection has come to its end. */
+  /** The connection has come to its end, or another one has its addresses and ports. */
   forget(p: PacketView): void {
-    this.#flows.delete(this.#keyOf(p));
+    if (this.#flows.size > 0) this.#flows.delete(this.#keyOf(p));
   }
 
-  #add(key: FlowKey): void {
+  #set(key: FlowKey): void {
     if (this.#flows.size >= CAPACITY) this.#flows.deleteWhere(() => true);
     this.#flows.set(key, true);
   }
