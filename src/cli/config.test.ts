@@ -48,6 +48,7 @@ describe('readTcpcopyConfig', () => {
       keepaliveTimeout: seconds(720),
       limits: {
         maxConnections: 262_144,
+        rates: { connections: 0, packets: 0, octets: 0 },
         maxHeldSegments: 65_536,
         maxHeldOctets: 64 << 20,
         maxHeldSegmentsTotal: 2_000_000,

@@ -1,5 +1,6 @@
 import type { Duration } from '../base/time.ts';
 import type { Ramp } from '../replay/share.ts';
+import type { Rates } from '../replay/throttle.ts';
 import type { GapPolicy } from '../session/context.ts';
 import type { PlayerOptions } from '../runtime/file-player.ts';
 import type { IpAddress } from '../wire/address.ts';
@@ -51,6 +52,8 @@ export interface ProcessConfig {
 export interface Limits {
   /** Copies at once. */
   readonly maxConnections: number;
+  /** What may begin or be sent in a second. */
+  readonly rates: Rates;
   /** Captured pieces of one connection, and octets in them. */
   readonly maxHeldSegments: number;
   readonly maxHeldOctets: number;

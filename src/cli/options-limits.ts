@@ -4,6 +4,7 @@ import type { OptionSpec } from './option-spec.ts';
 export const GAP_POLICIES: readonly GapPolicy[] = ['reset', 'close'];
 /** Most that `--max-held-octets-total` takes, 64 GiB. */
 const MAX_MEMORY = 68_719_476_736;
+const MAX_RATE = 1_000_000_000;
 const WEEK = 604_800;
 
 const count = (name: string, min: number, max: number, value: number, doc: string): OptionSpec => ({
@@ -29,6 +30,27 @@ const LIMITS: readonly OptionSpec[] = [
     4_000_000,
     262_144,
     'copies at once, those included that ended a moment ago; connections beyond are not copied',
+  ),
+  count(
+    'max-connections-per-second',
+    0,
+    MAX_RATE,
+    0,
+    'copies that begin in a second, of which a tenth may begin at once; connections beyond are not copied; 0 means no limit',
+  ),
+  count(
+    'max-packets-per-second',
+    0,
+    MAX_RATE,
+    0,
+    'packets to the targets in a second; what copies have to send waits for its turn, and while it waits for more than a second no connection is begun; 0 means no limit',
+  ),
+  count(
+    'max-octets-per-second',
+    0,
+    MAX_MEMORY,
+    0,
+    'octets of such packets, IP headers included, in a second; as for --max-packets-per-second',
   ),
   count(
     'max-held-segments',

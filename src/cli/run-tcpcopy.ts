@@ -223,6 +223,7 @@ function replayerConfig(config: TcpcopyConfig, transfers: readonly Transfer[]): 
     portRange: config.portRange,
     onlyFromSyn: config.onlyNewConnections,
     maxCopies: config.limits.maxConnections,
+    rates: config.limits.rates,
     maxPayload: config.limits.maxHeldOctetsTotal,
     session: sessionConfig(config),
   };

@@ -164,6 +164,11 @@ function readLimits(values: OptionValues, sessionTimeout: Duration): Limits {
   const time = (name: string): Duration => seconds(values.integer(name));
   return {
     maxConnections: values.integer('max-connections'),
+    rates: {
+      connections: values.integer('max-connections-per-second'),
+      packets: values.integer('max-packets-per-second'),
+      octets: values.integer('max-octets-per-second'),
+    },
     maxHeldSegments: values.integer('max-held-segments'),
     maxHeldOctets: values.integer('max-held-octets'),
     maxHeldSegmentsTotal: values.integer('max-held-segments-total'),

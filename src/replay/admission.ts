@@ -17,6 +17,7 @@ import { LOOPBACK_NETWORK, Places, type PlacesConfig } from './places.ts';
 import { samplePoint } from './sampling.ts';
 import { type Ramp, Share } from './share.ts';
 import { SynTemplates } from './syn-templates.ts';
+import { NO_RATES, type Rates, Throttle } from './throttle.ts';
 import type { Transfer } from './transfers.ts';
 
 /** A synthesised SYN's hop limit and window: those of a Linux client. */
@@ -28,7 +29,14 @@ const JOINED_RTT = 1000 as Duration;
 const ALL = 100;
 
 /** Verdicts on the first packet of a connection that should have been copied and is not. */
-const REFUSALS: readonly Verdict[] = [Verdict.overLimit, Verdict.noFreePort, Verdict.loopback];
+const REFUSALS: readonly Verdict[] = [
+  Verdict.overLimit,
+  Verdict.noFreePort,
+  Verdict.loopback,
+  Verdict.overRate,
+  Verdict.overLoad,
+  Verdict.overMemory,
+];
 
 export const isRefusal = (verdict: Verdict): boolean => REFUSALS.includes(verdict);
 
@@ -41,6 +49,8 @@ export interface AdmissionConfig extends PlacesConfig {
   /** -O: never join a connection after its SYN. */
   readonly onlyFromSyn: boolean;
   readonly maxCopies: number;
+  /** Absent: no limits. */
+  readonly rates?: Rates;
 }
 
 /** Which captured connections are copied, how often, and as whom. */
@@ -56,6 +66,10 @@ export class Admission {
   readonly #share: Share;
   readonly #number: CopyNumber;
   readonly #places: Places;
+  readonly throttle: Throttle;
+  /** Whether memory is short: nothing begins until it is not. */
+  isTight = false;
+  #hasShareChanged: boolean;
   /** How many copies the connection shall have that begins with the packet in hand; the owner sets it to 0 before each packet. */
   wanted = 0;
 
@@ -72,6 +86,8 @@ export class Admission {
     this.#ledger = ledger;
     this.#random = random;
     this.#share = new Share(config.percentage, config.ramp);
+    this.#hasShareChanged = config.ramp !== undefined;
+    this.throttle = new Throttle(config.rates ?? NO_RATES);
     this.#number = new CopyNumber(config.copies ?? 1, random);
     this.#places = new Places(config, copies, random.uint32(), random.int(0, 512));
   }
@@ -81,9 +97,15 @@ export class Admission {
     this.#places.leave(now, copy);
   }
 
-  /** Whether the share changes, so that one connection is chosen and a like one is not. */
-  get isRamping(): boolean {
-    return this.#config.ramp !== undefined;
+  /** Whether the share may have been another one when a connection began, so that it was chosen and a like one now is not. */
+  get hasShareChanged(): boolean {
+    return this.#hasShareChanged;
+  }
+
+  /** See `Share.change`. */
+  changeShare(now: Instant, percentage: number, ramp: Ramp | undefined): void {
+    this.#share.change(now, percentage, ramp);
+    this.#hasShareChanged = true;
   }
 
   /** Whether a connection may be copied from its middle on. */
@@ -165,6 +187,10 @@ export class Admission {
     const replacement = this.#places.addressOf(p, transfer, lane);
     if (breaksLoopbackRule(p, transfer, replacement)) return Verdict.loopback;
     if (!this.hasRoom()) return Verdict.overLimit;
+    if (this.isTight) return Verdict.overMemory;
+    // A connection has all of its copies or none: the rate is overdrawn by them, and the next connections wait for that.
+    const refusal = lane === 0 ? this.throttle.refusal(now) : undefined;
+    if (refusal !== undefined) return refusal;
     const iss = (p.flags & SYN) !== 0 ? p.seq : seqAdd(p.seq, -1);
     return this.#places.find(now, p, transfer, lane, iss, former) ?? Verdict.noFreePort;
   }
@@ -180,6 +206,7 @@ export class Admission {
     const { tsval } = this.#context.options;
     const numbers = isSyn ? { iss: p.seq, tsval } : { iss: seqAdd(p.seq, -1), tsval: 0 };
     const ipId = this.#random.uint32() & 0xffff;
+    this.throttle.noteBegun();
     const copy = new Copy(this.#context, captured, ends, syn, numbers, now, ipId, lane);
     copy.lifeAt = (now + this.#context.config.handshakeTimeout) as Instant;
     copy.synSeenAt = copy.lastPieceAt = p.seenAt;

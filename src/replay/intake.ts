@@ -51,7 +51,7 @@ export class Intake {
     payload.open();
     const verdict = this.#judge(now, p, transfer, checksum, 0);
     // Of what is left out there are no copies, unless the share was larger when they began.
-    const lanes = verdict === Verdict.notSampled && !admission.isRamping ? 1 : this.#lanes;
+    const lanes = verdict === Verdict.notSampled && !admission.hasShareChanged ? 1 : this.#lanes;
     for (let lane = 1; lane < lanes; lane++) {
       // What a copy does not need of a packet, it takes away.
       p.seq = seq;

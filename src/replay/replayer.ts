@@ -17,8 +17,13 @@ import { Ledger } from './ledger.ts';
 import { LeftOut } from './left-out.ts';
 import { parseResponse, parseWholeResponse } from './response-header.ts';
 import { Roster } from './roster.ts';
+import type { Ramp } from './share.ts';
 import type { Succession } from './succession.ts';
+import type { Rates } from './throttle.ts';
 import { TransferTable } from './transfers.ts';
+
+/** Copies that are polled together while there is a limit on what is sent: by so many it may be overdrawn. */
+const TURN = 4;
 
 export interface ReplayerConfig extends AdmissionConfig {
   readonly session: SessionConfig;
@@ -34,6 +39,7 @@ export class Replayer {
   readonly ledger: Ledger = new Ledger();
   readonly context: SessionContext;
   readonly transfers: TransferTable;
+  readonly #admission: Admission;
   readonly #roster: Roster;
   readonly #intake: Intake;
   /** Copies whose turn has come while others were being polled. */
@@ -51,6 +57,7 @@ export class Replayer {
     const leftOut = new LeftOut(random.uint32());
     const { context, ledger, transfers } = this;
     const admission = new Admission(config, context, copies, ledger, random);
+    this.#admission = admission;
     this.#roster = new Roster(copies, leftOut, admission, ledger);
     this.#intake = new Intake(context, transfers, admission, this.#roster, lanes);
   }
@@ -116,7 +123,7 @@ export class Replayer {
 
   /** When `handleTimeout` must be called next, or `NEVER`. */
   pollTimeout(): Instant {
-    return this.#roster.deadlines.next;
+    return earlier(this.#roster.deadlines.next, this.#admission.throttle.nextAt);
   }
 
   /** Registers routes, then sends what is due: a route is on its way before the SYN that needs it. */
@@ -130,19 +137,50 @@ export class Replayer {
     sink.flush();
   }
 
+  /** All that are ready, or as many as may send now: the others keep their places. */
   #pollReady(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
-    for (let c: Copy | null = this.#roster.ready.first; c !== null; c = c.nextReady) {
-      this.#updateRoute(now, c, registrar);
-    }
-    registrar.flush();
-    for (let c = this.#roster.ready.take(); c !== null; c = this.#roster.ready.take()) {
-      try {
-        c.pollTransmit(now, sink);
-      } catch (fault) {
-        this.#roster.contain(now, c, fault);
+    const { ready } = this.#roster;
+    const { throttle } = this.#admission;
+    const most = throttle.isLimiting ? TURN : Number.POSITIVE_INFINITY;
+    while (ready.first !== null && throttle.mayPass(now)) {
+      let count = 0;
+      for (let c: Copy | null = ready.first; c !== null && count < most; c = c.nextReady) {
+        this.#updateRoute(now, c, registrar);
+        count++;
       }
-      this.#settle(now, c);
+      registrar.flush();
+      for (; count > 0; count--) this.#transmit(now, ready.take() as Copy, sink);
     }
+    if (ready.first === null) throttle.noteNobodyWaits();
+    else throttle.noteWaiting(now);
+  }
+
+  #transmit(now: Instant, copy: Copy, sink: PacketSink): void {
+    const { counters } = this.context;
+    const { sent, sentPacketOctets } = counters;
+    try {
+      copy.pollTransmit(now, sink);
+    } catch (fault) {
+      this.#roster.contain(now, copy, fault);
+    }
+    this.#settle(now, copy);
+    const octets = counters.sentPacketOctets - sentPacketOctets;
+    this.#admission.throttle.noteSent(counters.sent - sent, octets);
+  }
+
+  /** From `now` on, another share of the connections that begin, at once or by a ramp from the present one; see `Share.change`. */
+  changeShare(now: Instant, percentage: number, ramp: Ramp | undefined): void {
+    this.#admission.changeShare(now, percentage, ramp);
+  }
+
+  /** From `now` on, other limits on what is sent in a second; call `poll` then. */
+  changeRates(now: Instant, rates: Rates): void {
+    this.#admission.throttle.set(now, rates);
+  }
+
+  /** Whether what is begun or sent now would have to wait for its turn, or be refused. */
+  isThrottled(now: Instant): boolean {
+    return this.#admission.throttle.isBusy(now);
   }
 
   /** Tells the intercepts of every open copy again, after a connection to one of them was lost; call `poll` then. */

@@ -95,3 +95,45 @@ dialogue(
   },
   { replayer: { ramp: { time: seconds(10), shape: 'linear' } } },
 );
+
+describe('a share that is changed while connections come', () => {
+  it('holds at once, or is approached from where it stands', () => {
+    const share = new Share(10, undefined);
+    share.change(START, 50, undefined);
+    expect([share.at(START), share.lowest]).toEqual([50, 10]);
+    share.change(after(1), 20, { time: seconds(10), shape: 'linear' });
+    expect([1, 6, 11, 60].map((s) => share.at(after(s)))).toEqual([50, 35, 20, 20]);
+    share.change(after(60), 80, { time: seconds(20), shape: 'exponential' });
+    expect(share.at(after(70))).toBeCloseTo(40, 9);
+    expect([share.at(after(80)), share.lowest]).toEqual([80, 10]);
+    share.change(after(90), 5, undefined);
+    share.change(after(90), 0, undefined);
+    expect([share.at(after(90)), share.lowest]).toEqual([100, 5]);
+  });
+
+  it('changed in the midst of a ramp, goes on from what it has reached', () => {
+    const share = new Share(100, { time: seconds(100), shape: 'linear' });
+    share.at(START);
+    const reached = share.at(after(50));
+    share.change(after(50), 10, { time: seconds(10), shape: 'linear' });
+    expect(share.at(after(50))).toBe(reached);
+    expect(share.at(after(60))).toBe(10);
+  });
+});
+
+dialogue(
+  'a share that is raised or lowered joins no connection in its middle, and lets go of none',
+  (d) => {
+    const other = { address: '10.1.2.3', port: 40_001 };
+    expect(d.client('S', { seq: 1, from: CLIENT })).toBe(Verdict.notSampled);
+    d.command((replayer, now) => replayer.changeShare(now, 50, undefined));
+    expect(d.client('PA', { seq: 2, ack: 1, from: CLIENT, data: 5 })).toBe(Verdict.notSampled);
+    expect(d.client('S', { seq: 1, from: other })).toBe(Verdict.syn);
+    d.expect('S', { seq: 1, from: other });
+    d.command((replayer, now) => replayer.changeShare(now, 10, undefined));
+    expect(d.client('PA', { seq: 2, ack: 1, from: other, data: 5 })).toBe(Verdict.data);
+    expect(d.client('S', { seq: 900, from: CLIENT })).toBe(Verdict.notSampled);
+    expect(d.replayer.ledger).toMatchObject({ connections: 3, notSampled: 2, joined: 0 });
+  },
+  { replayer: { percentage: 20 } },
+);

@@ -12,33 +12,56 @@ export interface Ramp {
 const FIRST = 0.01;
 const ALL = 100;
 
-/** The share of the connections that is copied, in percent (-r, -g). */
-export class Share {
-  readonly #full: number;
-  readonly #ramp: Ramp | undefined;
-  #startedAt: Instant | undefined;
+/** 0 means all, as in the original. */
+const whole = (percentage: number): number => (percentage === 0 ? ALL : Math.min(percentage, ALL));
 
-  /** `percentage`: 0 means all. Without `ramp` the share is full from the start. */
+/** The share of the connections that is copied, in percent (-r, -g); it may be changed at any time. */
+export class Share {
+  /** Where the ramp begins and where it ends; the same where there is none. */
+  #from: number;
+  #to: number;
+  #ramp: Ramp | undefined;
+  #startedAt: Instant | undefined;
+  #lowest: number;
+
+  /** `percentage`: 0 means all. Without `ramp` the share is whole from the start. */
   constructor(percentage: number, ramp: Ramp | undefined) {
-    this.#full = percentage === 0 ? ALL : Math.min(percentage, ALL);
+    this.#to = whole(percentage);
+    this.#from = ramp === undefined ? this.#to : this.#to * FIRST;
     this.#ramp = ramp;
+    this.#lowest = this.#from;
   }
 
   /** For a connection that begins at `now`; the first call starts the ramp. */
   at(now: Instant): number {
-    if (this.#ramp === undefined) return this.#full;
     this.#startedAt ??= now;
-    const { time, shape } = this.#ramp;
-    const passed = Math.min(elapsed(this.#startedAt, now) / time, 1);
-    const part = shape === 'linear' ? FIRST + (1 - FIRST) * passed : FIRST ** (1 - passed);
-    return this.#full * part;
+    return this.#valueAt(now);
+  }
+
+  /** From `now` on, another share, at once or by a ramp that begins with the present one. */
+  change(now: Instant, percentage: number, ramp: Ramp | undefined): void {
+    const to = whole(percentage);
+    this.#from = ramp === undefined ? to : this.#valueAt(now);
+    this.#to = to;
+    this.#ramp = ramp;
+    this.#startedAt = now;
+    this.#lowest = Math.min(this.#lowest, this.#from, to);
   }
 
   /**
-   * For a connection that began nobody knows when: a larger share would join those in their middle that were left out when
-   * they began.
+   * The lowest share that ever was, for a connection that began nobody knows when: a larger one would join those in their middle
+   * that were left out when they began.
    */
   get lowest(): number {
-    return this.#ramp === undefined ? this.#full : this.#full * FIRST;
+    return this.#lowest;
+  }
+
+  #valueAt(now: Instant): number {
+    if (this.#ramp === undefined) return this.#to;
+    if (this.#startedAt === undefined) return this.#from;
+    const { time, shape } = this.#ramp;
+    const passed = Math.min(elapsed(this.#startedAt, now) / time, 1);
+    if (shape === 'linear') return this.#from + (this.#to - this.#from) * passed;
+    return this.#from * (this.#to / this.#from) ** passed;
   }
 }

@@ -6,6 +6,7 @@ import type { PacketSink } from '../ports/packet-sink.ts';
 import type { CapturedPacket, PacketSource } from '../ports/packet-source.ts';
 import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
 import type { Replayer } from '../replay/replayer.ts';
+import { NO_RATES } from '../replay/throttle.ts';
 import { type BatchHandler, serveBatches } from './batches.ts';
 import type { InterceptLinks, LinkEvents } from './intercept-links.ts';
 
@@ -56,6 +57,8 @@ export class Copier implements BatchHandler, LinkEvents {
     const { replayer, clock, source } = this.#parts;
     source.close();
     this.#now = clock.now();
+    // The last resets wait for nobody.
+    replayer.changeRates(this.#now, NO_RATES);
     replayer.stop(this.#now);
     this.#drain();
     this.#timer.close();
@@ -69,6 +72,13 @@ export class Copier implements BatchHandler, LinkEvents {
     replayer.stop(this.#now);
     this.#drain();
     replayer.forgetEnded(this.#now);
+  }
+
+  /** Gives the replayer a command, such as another share, and does what follows from it. */
+  command(run: (replayer: Replayer, now: Instant) => void): void {
+    this.#now = this.#parts.clock.now();
+    run(this.#parts.replayer, this.#now);
+    this.#drain();
   }
 
   beginBatch(now: Instant): void {

@@ -23,6 +23,7 @@ const OBSOLETE: readonly Outcome[] = [
   Outcome.captureGap,
   Outcome.segmentLimit,
   Outcome.octetLimit,
+  Outcome.shed,
 ];
 
 /** The block of tcpcopy; empty while no captured packet was one to copy, as in the original. */

@@ -22,6 +22,9 @@ const NOT_BEGUN: Readonly<Record<number, string>> = {
   [Verdict.overLimit]: '--max-connections',
   [Verdict.noFreePort]: 'no free port (-c)',
   [Verdict.loopback]: 'loopback rule',
+  [Verdict.overRate]: '--max-connections-per-second',
+  [Verdict.overLoad]: 'behind --max-…-per-second',
+  [Verdict.overMemory]: '-m',
 };
 
 const line = (label: string, value: number): string => `  ${label.padEnd(WIDTH)} ${value}`;

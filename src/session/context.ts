@@ -54,6 +54,8 @@ export class SessionCounters {
   sentData = 0;
   /** Payload octets sent, retransmissions included. */
   sentOctets = 0;
+  /** Octets of the packets sent, headers included. */
+  sentPacketOctets = 0;
   sentSyn = 0;
   sentFin = 0;
   sentRst = 0;

@@ -165,7 +165,8 @@ function emitPayload(
   skip: number,
   length: number,
 ): void {
-  const { store, pool } = s.context;
+  const { store, pool, counters } = s.context;
+  counters.sentPacketOctets += ipLength + headerLength + length;
   if ((flags & URG) !== 0) {
     const pointer = (store.flags(row) >>> 16) - skip;
     sink.memory.view.setUint16(at + ipLength + TCP.urgentPointer, pointer);

@@ -27,8 +27,8 @@ describe('limits of what is held', () => {
     expect(OUTCOME_NAMES).toHaveLength(Object.keys(Outcome).length);
     expect(new Set(OUTCOME_NAMES).size).toBe(OUTCOME_NAMES.length);
     const overfull = OUTCOME_NAMES.filter((_, i) => isOverfull(i as Outcome));
-    expect(overfull).toHaveLength(4);
-    for (const name of overfull) expect(name).toContain('--max-held-');
+    expect(overfull).toHaveLength(5);
+    for (const name of overfull) expect(name).toMatch(/--max-held-|\(-m\)/);
   });
 
   dialogue(

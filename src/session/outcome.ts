@@ -45,6 +45,8 @@ export const Outcome = {
   stopped: 20,
   /** A fault of ours; please report it. */
   internalError: 21,
+  /** Let go of, as one of those that had begun last, because the process had used up its memory (-m). */
+  shed: 22,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -72,8 +74,10 @@ export const OUTCOME_NAMES: readonly string[] = [
   'no intercept',
   'stopped with the program',
   'internal error',
+  'shed (-m)',
 ];
 
 /** Whether too much was held for the copy: the rest of what its client sends would only meet the limit again. */
 export const isOverfull = (outcome: Outcome): boolean =>
-  outcome >= Outcome.segmentLimit && outcome <= Outcome.totalOctetLimit;
+  outcome === Outcome.shed ||
+  (outcome >= Outcome.segmentLimit && outcome <= Outcome.totalOctetLimit);

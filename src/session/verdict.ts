@@ -44,6 +44,12 @@ export const Verdict = {
   seenTwice: 19,
   /** Payload of a connection that a limit, a lack of ports or the loopback rule kept from being copied when it began. */
   leftOut: 20,
+  /** More connections began in a second than are to be copied. */
+  overRate: 21,
+  /** What the copies have to send waits for its turn, and has for long. */
+  overLoad: 22,
+  /** There is no memory for more copies. */
+  overMemory: 23,
 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
@@ -70,4 +76,7 @@ export const VERDICT_NAMES: readonly string[] = [
   'from the online server',
   'same packet seen twice',
   'data of a connection left out',
+  'connections begin too fast',
+  'too much waits to be sent',
+  'memory limit met',
 ];

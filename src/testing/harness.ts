@@ -205,6 +205,12 @@ export class Harness implements PacketSink, RouteRegistrar {
     this.#poll();
   }
 
+  /** Gives the replayer a command, now. */
+  command(run: (replayer: Replayer, now: Instant) => void): void {
+    run(this.replayer, this.now);
+    this.#poll();
+  }
+
   /** A connection to an intercept was lost: every open copy is registered again. */
   renewRoutes(): void {
     this.replayer.renewRoutes();
