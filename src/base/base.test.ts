@@ -97,6 +97,47 @@ describe('SlabPool', () => {
     expect(pool.used).toBe(0);
   });
 
+  test('lets go of what is empty, and of nothing else', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 65_536 }), fc.nat(9)), { maxLength: 400 }),
+        (steps) => {
+          const pool = new SlabPool(16 << 20);
+          const live = new Map<number, number>();
+          for (const [i, [size, choice]] of steps.entries()) {
+            if (choice === 0) pool.trim();
+            if (choice > 5) {
+              const handle = pool.take(size);
+              if (handle < 0) continue;
+              expect(live.has(handle)).toBe(false);
+              live.set(handle, i & 255);
+              pool.memoryOf(handle).bytes[pool.offsetOf(handle)] = i & 255;
+            } else if (live.size > 0) {
+              const [handle, mark] = [...live][i % live.size] as [number, number];
+              expect(pool.memoryOf(handle).bytes[pool.offsetOf(handle)]).toBe(mark);
+              pool.give(handle);
+              live.delete(handle);
+            }
+            expect(pool.size).toBeGreaterThanOrEqual(pool.used);
+          }
+          for (const handle of live.keys()) pool.give(handle);
+          pool.trim();
+          expect([pool.used, pool.size]).toEqual([0, 0]);
+        },
+      ),
+    );
+  });
+
+  test('at its limit, cells of one size make room for those of another', () => {
+    const pool = new SlabPool(5 << 20);
+    const large = Array.from({ length: 80 }, () => pool.take(65_536));
+    expect(pool.take(100)).toBe(-1);
+    for (const handle of large.slice(16)) pool.give(handle);
+    const small = Array.from({ length: 2 * 4096 }, () => pool.take(100));
+    expect(small.every((handle) => handle >= 0)).toBe(true);
+    expect(pool.size).toBe(3 << 20);
+  });
+
   test('every size from 1 to 65,536 fits the cell it gets', () => {
     const pool = new SlabPool(64 << 20);
     for (const size of [1, 255, 256, 257, 1024, 1025, 4096, 4097, 16384, 16385, 65535, 65536]) {

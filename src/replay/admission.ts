@@ -13,6 +13,7 @@ import { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import { CopyNumber, lagOf } from './copy-number.ts';
 import type { Ledger } from './ledger.ts';
+import { MemoryBudget } from './memory-budget.ts';
 import { LOOPBACK_NETWORK, Places, type PlacesConfig } from './places.ts';
 import { samplePoint } from './sampling.ts';
 import { type Ramp, Share } from './share.ts';
@@ -51,6 +52,8 @@ export interface AdmissionConfig extends PlacesConfig {
   readonly maxCopies: number;
   /** Absent: no limits. */
   readonly rates?: Rates;
+  /** Octets of captured payload above which the copies that began last are let go of; absent: none are. */
+  readonly payloadBudget?: number;
 }
 
 /** Which captured connections are copied, how often, and as whom. */
@@ -67,8 +70,7 @@ export class Admission {
   readonly #number: CopyNumber;
   readonly #places: Places;
   readonly throttle: Throttle;
-  /** Whether memory is short: nothing begins until it is not. */
-  isTight = false;
+  readonly memory: MemoryBudget;
   #hasShareChanged: boolean;
   /** How many copies the connection shall have that begins with the packet in hand; the owner sets it to 0 before each packet. */
   wanted = 0;
@@ -85,6 +87,7 @@ export class Admission {
     this.#copies = copies;
     this.#ledger = ledger;
     this.#random = random;
+    this.memory = new MemoryBudget(context.pool, config.payloadBudget ?? Number.POSITIVE_INFINITY);
     this.#share = new Share(config.percentage, config.ramp);
     this.#hasShareChanged = config.ramp !== undefined;
     this.throttle = new Throttle(config.rates ?? NO_RATES);
@@ -187,7 +190,7 @@ export class Admission {
     const replacement = this.#places.addressOf(p, transfer, lane);
     if (breaksLoopbackRule(p, transfer, replacement)) return Verdict.loopback;
     if (!this.hasRoom()) return Verdict.overLimit;
-    if (this.isTight) return Verdict.overMemory;
+    if (this.memory.isTight) return Verdict.overMemory;
     // A connection has all of its copies or none: the rate is overdrawn by them, and the next connections wait for that.
     const refusal = lane === 0 ? this.throttle.refusal(now) : undefined;
     if (refusal !== undefined) return refusal;

@@ -26,6 +26,10 @@ export class Copy extends Session implements CapturedEndpoints {
   /** The next copy that has something to do; see `ReadyList`. */
   nextReady: Copy | null = null;
   isReady = false;
+  /** Those that began just before and just after; see `Ages`. */
+  older: Copy | null = null;
+  newer: Copy | null = null;
+  isAging = false;
   /** What the registrar wants to hear when the route is given up. */
   routeSlot = -1;
   /** Its outcome is in the ledger. */

@@ -162,8 +162,7 @@ export class Intake {
   #begin(now: Instant, copy: Copy, p: PacketView, checksum: ChecksumState): Verdict {
     const former = this.#roster.copies.findByEnds(copy.ends);
     if (former !== undefined) this.#roster.detach(now, former);
-    this.#roster.copies.add(copy);
-    this.#roster.ready.add(copy);
+    this.#roster.add(copy);
     if ((p.flags & SYN) === 0) return this.#feed(now, copy, p, checksum);
     return this.#takeSyn(now, copy, p, checksum);
   }
@@ -206,8 +205,7 @@ export class Intake {
     const succession = former.succession ?? new Succession(former, now);
     copy.lifeAt = NEVER; // Nothing of the handshake has begun.
     succession.add(copy);
-    this.#roster.copies.addWaiting(copy);
-    this.#roster.ready.add(copy);
+    this.#roster.addWaiting(copy);
     this.#roster.ready.add(live);
     this.#ledger.waited++;
     return this.#takeSyn(now, copy, p, checksum);

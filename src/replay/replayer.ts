@@ -128,6 +128,8 @@ export class Replayer {
 
   /** Registers routes, then sends what is due: a route is on its way before the SYN that needs it. */
   poll(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
+    const { memory } = this.#admission;
+    if (memory.isUsedUp) memory.ease(now, this.#roster);
     if (this.#roster.ready.first === null) return;
     this.#pollReady(now, registrar, sink);
     while (this.#begun.length > 0) {
@@ -176,6 +178,16 @@ export class Replayer {
   /** From `now` on, other limits on what is sent in a second; call `poll` then. */
   changeRates(now: Instant, rates: Rates): void {
     this.#admission.throttle.set(now, rates);
+  }
+
+  /** The process is short of memory, or is so no longer: no copy begins while it is. */
+  noteMemory(isShort: boolean): void {
+    this.#admission.memory.isShort = isShort;
+  }
+
+  /** Lets go of the copies that began last, until so many octets of memory should be free; returns how many. Call `poll` then. */
+  shed(now: Instant, octets: number): number {
+    return this.#admission.memory.shed(now, this.#roster, octets);
   }
 
   /** Whether what is begun or sent now would have to wait for its turn, or be refused. */
@@ -242,6 +254,7 @@ export class Replayer {
   #settle(now: Instant, copy: Copy): void {
     if (copy.hasEnded && !copy.isCounted) {
       copy.isCounted = true;
+      this.#roster.ages.remove(copy);
       this.ledger.countOutcome(copy.outcome);
       this.onEnded?.(copy);
     }

@@ -2,6 +2,7 @@ import { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { Instant } from '../base/time.ts';
 import { isOverfull, Outcome } from '../session/outcome.ts';
 import type { Admission } from './admission.ts';
+import { Ages } from './ages.ts';
 import { type Copy, ReadyList } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import type { Ledger } from './ledger.ts';
@@ -10,6 +11,7 @@ import type { LeftOut } from './left-out.ts';
 /** The copies there are, and the lists in which each has its place. */
 export class Roster {
   readonly ready: ReadyList = new ReadyList();
+  readonly ages: Ages = new Ages();
   readonly deadlines: DeadlineQueue<Copy> = new DeadlineQueue();
   readonly copies: CopyTable;
   readonly leftOut: LeftOut;
@@ -23,6 +25,20 @@ export class Roster {
     this.leftOut = leftOut;
     this.#admission = admission;
     this.ledger = ledger;
+  }
+
+  /** Takes in a copy that begins. */
+  add(copy: Copy): void {
+    this.copies.add(copy);
+    this.ages.add(copy);
+    this.ready.add(copy);
+  }
+
+  /** Takes in a copy that begins when another one has ended. */
+  addWaiting(copy: Copy): void {
+    this.copies.addWaiting(copy);
+    this.ages.add(copy);
+    this.ready.add(copy);
   }
 
   /** Ends a copy whose place another takes. */
@@ -42,6 +58,7 @@ export class Roster {
   detach(now: Instant, copy: Copy): void {
     copy.isDetached = true;
     this.copies.remove(copy);
+    this.ages.remove(copy);
     this.#admission.release(now, copy);
     if (copy.isWaiting) copy.succession?.forget(copy);
     this.deadlines.remove(copy);
