@@ -107,6 +107,8 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly ramp?: Ramp;
   /** Copies of each connection, 1 to 1023, perhaps with a fraction. */
   readonly copies: number;
+  /** Time within which they begin. */
+  readonly spread: Duration;
   /** Of the ports of the copies, by `-f`; 0: all. */
   readonly portRange: number;
   /** Octets of the largest packet towards the target, IP header included; 576 to 65535. */
@@ -116,6 +118,8 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly sessionTimeout: Duration;
   readonly keepaliveTimeout: Duration;
   readonly limits: Limits;
+  /** -m, octets of the process. */
+  readonly memoryLimit: number;
   /** Hold a request until the response before it is complete; off by `-W`. */
   readonly holdRequests: boolean;
   /** Let the client's round trip and think time pass; off by `--no-latency`. */

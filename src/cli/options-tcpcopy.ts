@@ -58,6 +58,13 @@ const COPY_OPTIONS: readonly OptionSpec[] = [
     doc: 'copies of each connection; with a fraction such as 1.5 a part of them, here half, has one more; 0 means 1; below 1 is for -r',
   },
   {
+    name: 'spread',
+    value: { kind: 'integer', argument: 'ms', min: 0, max: 3_600_000 },
+    default: '5000',
+    group: COPY,
+    doc: 'time within which the copies of a connection begin (-n): one every 50 ms, or as much faster as it takes; 0: all at once',
+  },
+  {
     letter: 'O',
     name: 'only-new',
     value: { kind: 'flag' },
@@ -205,10 +212,10 @@ const SESSION_OPTIONS: readonly OptionSpec[] = [
   {
     letter: 'm',
     name: 'memory-limit',
-    value: { kind: 'integer', argument: 'MB', min: 1, max: 1048576 },
+    value: { kind: 'integer', argument: 'MB', min: 128, max: 1_048_576 },
+    default: '1024',
     group: SESSIONS,
-    doc: 'most memory that the process may use',
-    later: 'Limit the process from outside, for example with MemoryMax= of systemd.',
+    doc: 'most memory that the process may take, 128 or more, since the program itself needs some 90; when it runs short no connection is begun, and the copies that began last are let go of',
   },
   {
     letter: 'U',

@@ -17,6 +17,7 @@ import { Copier } from '../runtime/copier.ts';
 import { describeFarSide } from '../runtime/far-side.ts';
 import { describeFiles } from '../runtime/file-account.ts';
 import type { FileSurvey } from '../runtime/file-survey.ts';
+import { shareMemory } from '../runtime/memory-guard.ts';
 import { describeReplay } from '../runtime/summary.ts';
 import { replayStatistics } from '../runtime/statistics.ts';
 import { WATCH_INTERVAL, Watchdog } from '../runtime/watchdog.ts';
@@ -26,6 +27,7 @@ import { localAddresses } from './command-line.ts';
 import type { ReplayFiles, TcpcopyConfig } from './config.ts';
 import { ExitCode } from './exit-codes.ts';
 import { lookAtFiles, openPlayer, stretchTimeouts } from './file-replay.ts';
+import { guardMemory } from './guard-memory.ts';
 import { openLinks } from './open-links.ts';
 import { TCPCOPY } from './options-tcpcopy.ts';
 import { Progress } from './progress.ts';
@@ -89,6 +91,7 @@ async function startTcpcopy(
     ...describeReplay(replayer, source.statistics(), sink.statistics()),
     ...describeFarSide(links.counts(), copier.delays),
   ];
+  const stopGuarding = guardMemory(replayer, copier, config.memoryLimit, log);
   const watch = keepWatch(
     new Watchdog(replayer, () => source.statistics(), systemClock.now()),
     log,
@@ -98,6 +101,7 @@ async function startTcpcopy(
     statistics: () => replayStatistics(replayer),
     stop: () => {
       clearInterval(watch);
+      stopGuarding();
       feed.stop();
       copier.stop();
       const lines = account();
@@ -210,6 +214,7 @@ function mtuRefresher(transfers: readonly Transfer[], config: TcpcopyConfig, log
 function replayerConfig(config: TcpcopyConfig, transfers: readonly Transfer[]): ReplayerConfig {
   const v4 = config.clientAddresses.filter((a) => a.family === 4);
   const v6 = config.clientAddresses.filter((a) => a.family === 6);
+  const { budget, pool } = shareMemory(config.memoryLimit, config.limits.maxHeldOctetsTotal);
   return {
     transfers,
     clientAddresses: {
@@ -220,11 +225,13 @@ function replayerConfig(config: TcpcopyConfig, transfers: readonly Transfer[]): 
     percentage: config.percentage,
     ...(config.ramp !== undefined && { ramp: config.ramp }),
     copies: config.copies,
+    spread: config.spread,
     portRange: config.portRange,
     onlyFromSyn: config.onlyNewConnections,
     maxCopies: config.limits.maxConnections,
     rates: config.limits.rates,
-    maxPayload: config.limits.maxHeldOctetsTotal,
+    maxPayload: pool,
+    memory: budget,
     session: sessionConfig(config),
   };
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { millis, seconds, type Duration } from '../base/time.ts';
 import type { Ramp, RampShape } from '../replay/share.ts';
+import { shareMemory } from '../runtime/memory-guard.ts';
 import { type IpAddress, parseAddress } from '../wire/address.ts';
 import type { Limits, ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
 import { addressProblem, isLoopback } from './address-kind.ts';
@@ -20,6 +21,8 @@ import {
 import { readFilter, readProcessConfig } from './process-config.ts';
 import { resolveHost } from './resolve-servers.ts';
 import { refuseSelfCopy } from './self-copy.ts';
+
+const MIB = 1 << 20;
 
 /**
  * The addresses of the host names in -x, all asked for at once.
@@ -64,6 +67,7 @@ export function readTcpcopyConfig(
       ...loopbackWarnings(transfers, clients),
       ...clientWarnings(clients, servers.value, localAddresses),
       ...serverWarnings(servers.value, targets),
+      ...memoryWarnings(values),
     ]),
     transfers,
     servers: servers.value,
@@ -79,12 +83,14 @@ export function readTcpcopyConfig(
     percentage: values.percentage('percentage'),
     ...(isGradual(values) && { ramp: readRamp(values) }),
     copies: readCopies(values),
+    spread: millis(values.integer('spread')),
     portRange: values.integer('port-shift'),
     mtu: values.integer('mtu'),
     mss: values.integer('mss'),
     sessionTimeout,
     keepaliveTimeout: readKeepaliveTimeout(values, sessionTimeout),
     limits: readLimits(values, sessionTimeout),
+    memoryLimit: values.integer('memory-limit') * MIB,
     holdRequests: !values.has('dont-wait'),
     simulateLatency: !values.has('no-latency'),
     ...(rtt > 0 && { clientRtt: millis(rtt) }),
@@ -182,6 +188,17 @@ function readLimits(values: OptionValues, sessionTimeout: Duration): Limits {
     onGap: GAP_POLICIES.find((policy) => policy === values.text('on-gap')) ?? 'reset',
     lingerTime: time('linger-time'),
   };
+}
+
+/** A limit that another one makes meaningless. */
+function memoryWarnings(values: OptionValues): string[] {
+  if (!values.has('max-held-octets-total')) return [];
+  const asked = values.integer('max-held-octets-total');
+  const { pool } = shareMemory(values.integer('memory-limit') * MIB, asked);
+  if (pool >= asked) return [];
+  return [
+    `--max-held-octets-total ${asked} is more than -m ${values.integer('memory-limit')} leaves for it: ${pool} octets hold`,
+  ];
 }
 
 /** Addresses that belong to a host of the set-up work in special cases only, so they are pointed out. */

@@ -1,6 +1,6 @@
 import type { Random } from '../base/random.ts';
 import { seqAdd } from '../base/seq.ts';
-import { addTime, type Duration, type Instant } from '../base/time.ts';
+import { addTime, type Duration, type Instant, seconds } from '../base/time.ts';
 import type { ChecksumState } from '../ports/packet-source.ts';
 import type { SessionContext } from '../session/context.ts';
 import { isIntact } from '../session/soundness.ts';
@@ -13,7 +13,7 @@ import { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import { CopyNumber, lagOf } from './copy-number.ts';
 import type { Ledger } from './ledger.ts';
-import { MemoryBudget } from './memory-budget.ts';
+import { type Budget, MemoryBudget } from './memory-budget.ts';
 import { LOOPBACK_NETWORK, Places, type PlacesConfig } from './places.ts';
 import { samplePoint } from './sampling.ts';
 import { type Ramp, Share } from './share.ts';
@@ -26,6 +26,7 @@ const SYNTHESISED_TTL = 64;
 const SYNTHESISED_WINDOW = 65_535;
 /** A client whose handshake was not captured counts as this far away: near, but not on the same machine. */
 const JOINED_RTT = 1000 as Duration;
+const SPREAD = seconds(5);
 /** Percent. */
 const ALL = 100;
 
@@ -47,13 +48,15 @@ export interface AdmissionConfig extends PlacesConfig {
   readonly percentage: number;
   /** -g: how the share comes to be that of -r. */
   readonly ramp?: Ramp;
+  /** How far behind the first the last copy of a connection may be; 5 s when absent. */
+  readonly spread?: Duration;
   /** -O: never join a connection after its SYN. */
   readonly onlyFromSyn: boolean;
   readonly maxCopies: number;
   /** Absent: no limits. */
   readonly rates?: Rates;
-  /** Octets of captured payload above which the copies that began last are let go of; absent: none are. */
-  readonly payloadBudget?: number;
+  /** Absent: no other limits than those above. */
+  readonly memory?: Budget;
 }
 
 /** Which captured connections are copied, how often, and as whom. */
@@ -87,7 +90,7 @@ export class Admission {
     this.#copies = copies;
     this.#ledger = ledger;
     this.#random = random;
-    this.memory = new MemoryBudget(context.pool, config.payloadBudget ?? Number.POSITIVE_INFINITY);
+    this.memory = new MemoryBudget(context.pool, config.memory);
     this.#share = new Share(config.percentage, config.ramp);
     this.#hasShareChanged = config.ramp !== undefined;
     this.throttle = new Throttle(config.rates ?? NO_RATES);
@@ -190,7 +193,7 @@ export class Admission {
     const replacement = this.#places.addressOf(p, transfer, lane);
     if (breaksLoopbackRule(p, transfer, replacement)) return Verdict.loopback;
     if (!this.hasRoom()) return Verdict.overLimit;
-    if (this.memory.isTight) return Verdict.overMemory;
+    if (this.memory.isTight(this.#copies.size)) return Verdict.overMemory;
     // A connection has all of its copies or none: the rate is overdrawn by them, and the next connections wait for that.
     const refusal = lane === 0 ? this.throttle.refusal(now) : undefined;
     if (refusal !== undefined) return refusal;
@@ -215,7 +218,7 @@ export class Admission {
     copy.synSeenAt = copy.lastPieceAt = p.seenAt;
     if (!isSyn) copy.clientRtt = this.#context.config.clientRtt ?? JOINED_RTT;
     if (lane > 0) {
-      copy.lag = lagOf(lane, this.#number.most);
+      copy.lag = lagOf(lane, this.#number.most, this.#config.spread ?? SPREAD);
       copy.notBefore = addTime(now, copy.lag);
     }
     return copy;

@@ -200,8 +200,9 @@ describe('a fraction (-n 1.5)', () => {
   );
 });
 
-it('copies begin a millisecond apart, and the last within a tenth of a second', () => {
-  expect([lagOf(0, 3), lagOf(2, 3)]).toEqual([0, millis(2)]);
-  expect(lagOf(1022, 1023)).toBeLessThanOrEqual(millis(100));
-  expect(lagOf(1022, 1023)).toBeGreaterThan(millis(95));
+it('copies begin 50 ms apart, or so much faster that the last one does within --spread', () => {
+  expect([lagOf(0, 3, seconds(5)), lagOf(2, 3, seconds(5))]).toEqual([0, millis(100)]);
+  expect(lagOf(1022, 1023, seconds(5))).toBeLessThanOrEqual(seconds(5));
+  expect(lagOf(1022, 1023, seconds(5))).toBeGreaterThan(millis(4900));
+  expect(lagOf(1022, 1023, millis(0))).toBe(0);
 });

@@ -1,10 +1,8 @@
 import type { Random } from '../base/random.ts';
 import { type Duration, micros, millis } from '../base/time.ts';
 
-/** Two copies of a connection are so far apart, */
-const SPACING = millis(1);
-/** unless the last would be further behind the first than this. */
-const SPREAD = millis(100);
+/** Two copies of a connection are so far apart, unless the last would then be further behind the first than `--spread` says. */
+const SPACING = millis(50);
 
 /** How many copies each connection has (-n). */
 export class CopyNumber {
@@ -39,6 +37,9 @@ export class CopyNumber {
   }
 }
 
-/** How far copy number `lane` is behind the first one, when a connection has `most` at the most: together they would be a burst. */
-export const lagOf = (lane: number, most: number): Duration =>
-  micros(lane * Math.min(SPACING, Math.floor(SPREAD / most)));
+/**
+ * How far copy number `lane` is behind the first one, when a connection has `most` at the most and they may be spread over `spread`:
+ * together they would be a burst that no server's backlog takes.
+ */
+export const lagOf = (lane: number, most: number, spread: Duration): Duration =>
+  micros(lane * Math.min(SPACING, Math.floor(spread / most)));

@@ -55,7 +55,7 @@ dialogue(
       Verdict.data,
     );
   },
-  { replayer: { payloadBudget: MIB } },
+  { replayer: { memory: { payload: MIB, copies: MIB } } },
 );
 
 dialogue(
@@ -69,7 +69,17 @@ dialogue(
     d.advance(seconds(700));
     expect(d.client('S', { seq: 1, ...client(2) })).toBe(Verdict.syn);
   },
-  { replayer: { payloadBudget: MIB } },
+  { replayer: { memory: { payload: MIB, copies: MIB } } },
+);
+
+dialogue(
+  'no more copies begin than there is memory for',
+  (d) => {
+    const verdicts = Array.from({ length: 12 }, (_, i) => d.client('S', { seq: 1, ...client(i) }));
+    expect(verdicts.filter((verdict) => verdict === Verdict.syn)).toHaveLength(10);
+    expect(verdicts.at(-1)).toBe(Verdict.overMemory);
+  },
+  { replayer: { memory: { payload: MIB, copies: 25_600 } } },
 );
 
 dialogue(
@@ -80,11 +90,11 @@ dialogue(
     d.command((replayer) => replayer.noteMemory(true));
     expect(d.client('S', { seq: 1, ...client(20) })).toBe(Verdict.overMemory);
     d.command((replayer, now) => {
-      expect(replayer.shed(now, 66_000)).toBe(1);
+      expect(replayer.shed(now, 68_000)).toBe(1);
     });
     expect(d.replayer.context.pool.used).toBe(0);
     d.command((replayer, now) => {
-      expect(replayer.shed(now, 3 * 2048)).toBe(3);
+      expect(replayer.shed(now, 3 * 2560)).toBe(3);
     });
     expect(d.open).toBe(6);
     // The four oldest ones but the one that held payload, and two more.

@@ -8,27 +8,37 @@ import type { Roster } from './roster.ts';
 const TIGHT = 0.9;
 /** and so far it is brought down when it has been used up, lest it be so again at once. */
 const EASED = 0.75;
-/** Octets of memory that a copy takes besides what it holds. */
-const WEIGHT = 2048;
+/** Octets of memory that a copy takes besides what it holds, with its part of the tables and of what is not yet collected. */
+const WEIGHT = 2560;
 /** And that a captured piece takes besides its octets. */
 const PIECE_WEIGHT = 160;
+
+/** Octets of memory that copies may take. */
+export interface Budget {
+  /** For captured payload; above it the copies that began last are let go of. */
+  readonly payload: number;
+  /** For the copies themselves. */
+  readonly copies: number;
+}
 
 /** What the process may take (-m), as far as copies are concerned: when it runs short, those that began last are let go of. */
 export class MemoryBudget {
   readonly #pool: SlabPool;
   readonly #payload: number;
+  readonly #copies: number;
   /** The process as a whole is short of memory, says its owner. */
   isShort = false;
 
-  /** `payload`: octets of `pool` that may be in use; Infinity where its own limit is enough. */
-  constructor(pool: SlabPool, payload: number) {
+  /** `budget`: absent where other limits are enough. */
+  constructor(pool: SlabPool, budget: Budget | undefined) {
     this.#pool = pool;
-    this.#payload = payload;
+    this.#payload = budget?.payload ?? Number.POSITIVE_INFINITY;
+    this.#copies = (budget?.copies ?? Number.POSITIVE_INFINITY) / WEIGHT;
   }
 
-  /** No copy should begin. */
-  get isTight(): boolean {
-    return this.isShort || this.#pool.used > TIGHT * this.#payload;
+  /** Whether no copy should begin, when there are `size` of them. */
+  isTight(size: number): boolean {
+    return this.isShort || size >= this.#copies || this.#pool.used > TIGHT * this.#payload;
   }
 
   get isUsedUp(): boolean {

@@ -55,6 +55,17 @@ test('copies without a port are reported once a minute, with the remedy', () => 
   expect(watchdog.look(addTime(d.now, seconds(30)))).toEqual([]);
 });
 
+test('copies for which -m leaves no memory are reported, with the remedy', () => {
+  const d = new Dialogue();
+  const watchdog = new Watchdog(d.replayer, () => capture, d.now);
+  d.client('S', { seq: 1 });
+  d.command((replayer, now) => replayer.shed(now, 1));
+  d.command((replayer) => replayer.noteMemory(true));
+  d.client('S', { seq: 1, from: { address: '10.1.2.3', port: 5000 } });
+  const wanted = expect.stringMatching(/^2 copies were not begun or were let go of.*-m/) as string;
+  expect(watchdog.look(d.now)).toEqual([wanted]);
+});
+
 test('a minute without any packet is said once', () => {
   const { d } = watched();
   const start: Instant = d.now;

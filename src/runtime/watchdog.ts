@@ -11,7 +11,7 @@ export const WATCH_INTERVAL: Duration = seconds(10);
 /** The same complaint is not made again sooner. */
 const PATIENCE: Duration = seconds(60);
 
-type Complaint = 'unanswered' | 'refused' | 'lost' | 'ports' | 'silence';
+type Complaint = 'unanswered' | 'refused' | 'lost' | 'ports' | 'memory' | 'silence';
 
 /** Totals at the last look. */
 interface Totals {
@@ -20,6 +20,7 @@ interface Totals {
   readonly connected: number;
   readonly lost: number;
   readonly portless: number;
+  readonly memoryless: number;
 }
 
 /**
@@ -60,6 +61,8 @@ export class Watchdog {
     complain('lost', lost > 0, () => describeLost(lost, this.#config.gapTimeout));
     const portless = after.portless - before.portless;
     complain('ports', portless > 0, () => describePortless(portless));
+    const memoryless = after.memoryless - before.memoryless;
+    complain('memory', memoryless > 0, () => describeMemoryless(memoryless));
     const silent =
       this.#replayer.ledger.captured === 0 && elapsed(this.#startedAt, now) >= PATIENCE;
     if (!this.#saidAt.has('silence')) complain('silence', silent, () => SILENCE);
@@ -74,6 +77,8 @@ export class Watchdog {
       connected: context.counters.connected,
       lost: this.#capture().dropped,
       portless: ledger.refused[Verdict.noFreePort] as number,
+      memoryless:
+        (ledger.refused[Verdict.overMemory] as number) + (ledger.outcomes[Outcome.shed] as number),
     };
   }
 
@@ -106,6 +111,9 @@ const describeLost = (count: number, gapTimeout: Duration): string =>
 
 const describePortless = (count: number): string =>
   `${count} copies were not made, because no address and port was free for them: give more addresses with -c, or make fewer copies with -n or -r`;
+
+const describeMemoryless = (count: number): string =>
+  `${count} copies were not begun or were let go of, because -m leaves no memory for them: copy fewer connections with -r or -n, or allow more with -m`;
 
 const SILENCE =
   'No packet has been captured for a minute: does traffic arrive at the ports of -x on this host and on the interfaces of -i, and does -F let it through?';

@@ -1,6 +1,6 @@
 import { Memory } from '../base/memory.ts';
 import { Random } from '../base/random.ts';
-import { addTime, type Duration, type Instant, NEVER, seconds } from '../base/time.ts';
+import { addTime, type Duration, type Instant, millis, NEVER, seconds } from '../base/time.ts';
 import { HEADER_ROOM, type PacketSink } from '../ports/packet-sink.ts';
 import { type CapturedPacket, ChecksumState } from '../ports/packet-source.ts';
 import type { RouteEnds, RouteRegistrar } from '../ports/route-registrar.ts';
@@ -115,6 +115,8 @@ export class Harness implements PacketSink, RouteRegistrar {
       onlyFromSyn: false,
       maxCopies: 1 << 18,
       maxPayload: 64 << 20,
+      // A millisecond between two copies, and no more than a hundred between the first and the last.
+      spread: millis(Math.min(Math.ceil(options.replayer?.copies ?? 1), 100)),
       ...options.replayer,
       session: { ...DEFAULT_SESSION, ...options.session },
     };
