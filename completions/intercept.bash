@@ -9,7 +9,7 @@ _intercept() {
   fi
   COMPREPLY=()
   case $prev in
-    --key-file | --tls-cert | --tls-key | -l | --log-file | -P | --pid-file | --config)
+    --key-file | --tls-cert | --tls-key | -l | --log-file | -P | --pid-file | --control-socket | --config)
       compopt -o filenames 2>/dev/null
       COMPREPLY=($(compgen -f -- "$cur"))
       return ;;
@@ -26,6 +26,6 @@ _intercept() {
       :
       return ;;
   esac
-  COMPREPLY=($(compgen -W '-F --filter -i --interface -D --docker --dnat -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --config --check -h --help -v --version' -- "$cur"))
+  COMPREPLY=($(compgen -W '-F --filter -i --interface -D --docker --dnat -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version' -- "$cur"))
 }
 complete -F _intercept intercept

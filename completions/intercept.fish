@@ -23,6 +23,7 @@ complete -c intercept -l log-format -x -a 'text json' -d 'text, or json for one 
 complete -c intercept -s P -l pid-file -r -F -d 'write the process number to this file, and remove it at the end'
 complete -c intercept -s d -l daemon -d 'run in the background'
 complete -c intercept -l user -x -d 'become this user, with its groups and without any privilege, once ...'
+complete -c intercept -l control-socket -r -F -d 'make this socket, by which "ctl" reaches the running program'
 complete -c intercept -l config -r -F -d 'read options from this TOML file'
 complete -c intercept -l check -d 'check all options, print those that hold and where they stand, in the ...'
 complete -c intercept -s h -l help -d 'print this help and end'

@@ -9,7 +9,7 @@ _tcpcopy() {
   fi
   COMPREPLY=()
   case $prev in
-    --key-file | --tls-ca | -l | --log-file | -P | --pid-file | --config)
+    --key-file | --tls-ca | -l | --log-file | -P | --pid-file | --control-socket | --config)
       compopt -o filenames 2>/dev/null
       COMPREPLY=($(compgen -f -- "$cur"))
       return ;;
@@ -32,6 +32,6 @@ _tcpcopy() {
       :
       return ;;
   esac
-  COMPREPLY=($(compgen -W '-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies --spread -O --only-new -c --client-address -f --port-shift -H --localhost-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout -R --default-rtt -m --memory-limit --max-connections --max-connections-per-second --max-packets-per-second --max-octets-per-second --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --on-gap --linger-time -i --interface -F --filter -B --capture-buffer --read --offline -a --speed -I --skip-gaps -T --repeat --from --to --shard -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --config --check -h --help -v --version' -- "$cur"))
+  COMPREPLY=($(compgen -W '-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies --spread -O --only-new -c --client-address -f --port-shift -H --localhost-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout -R --default-rtt -m --memory-limit --max-connections --max-connections-per-second --max-packets-per-second --max-octets-per-second --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --on-gap --linger-time -i --interface -F --filter -B --capture-buffer --read --offline -a --speed -I --skip-gaps -T --repeat --from --to --shard -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version' -- "$cur"))
 }
 complete -F _tcpcopy tcpcopy

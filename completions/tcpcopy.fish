@@ -60,6 +60,7 @@ complete -c tcpcopy -l log-format -x -a 'text json' -d 'text, or json for one ob
 complete -c tcpcopy -s P -l pid-file -r -F -d 'write the process number to this file, and remove it at the end'
 complete -c tcpcopy -s d -l daemon -d 'run in the background'
 complete -c tcpcopy -l user -x -d 'become this user, with its groups and without any privilege, once ...'
+complete -c tcpcopy -l control-socket -r -F -d 'make this socket, by which "ctl" reaches the running program'
 complete -c tcpcopy -l config -r -F -d 'read options from this TOML file'
 complete -c tcpcopy -l check -d 'check all options, print those that hold and where they stand, in the ...'
 complete -c tcpcopy -s h -l help -d 'print this help and end'

@@ -21,7 +21,7 @@ const EXIT_STATUS: Readonly<Record<keyof typeof ExitCode, string>> = {
 
 const SIGNALS: readonly (readonly [string, string])[] = [
   ['SIGINT, SIGTERM', 'end in order, with an account of the run; a second one ends at once'],
-  ['SIGHUP', 'open the log file anew'],
+  ['SIGHUP', 'open the log file anew, and read the file of --config again'],
   ['SIGUSR1, SIGUSR2', 'write the account so far to the log'],
 ];
 

@@ -43,6 +43,8 @@ export interface ProcessConfig {
   readonly user?: string;
   /** Absolute path. */
   readonly pidFile?: string;
+  /** Absolute path. */
+  readonly controlSocket?: string;
   readonly daemon: boolean;
   /** To be logged once the log is open. */
   readonly warnings: readonly string[];

@@ -20,6 +20,8 @@ export interface LogOptions {
 export interface ProcessLog extends Log {
   /** Lines for text, and one record that holds `values` for JSON. */
   statistics(lines: readonly string[], values: Readonly<Record<string, number>>): void;
+  /** From now on, the least important messages to write. */
+  setLevel(level: LogLevel): void;
   /** Opens the file anew, after another program has renamed it; keeps the old one when that fails. */
   reopen(): void;
   /** Tries once more to write what is left. Lines written later are dropped. */
@@ -37,21 +39,26 @@ export interface ProcessLog extends Log {
 export function openLog(options: LogOptions): ProcessLog {
   const format = options.format === 'json' ? formatJson : formatLine;
   const writer = new LineWriter(openDestination(options.file), options.file, format);
-  const threshold = LOG_LEVELS.indexOf(options.level);
-  const at = (level: LogLevel): ((message: string) => void) => {
-    if (LOG_LEVELS.indexOf(level) < threshold) return () => undefined;
-    return (message) => writer.write(format(new Date(), level, message));
-  };
+  let threshold = LOG_LEVELS.indexOf(options.level);
+  const isWanted = (level: LogLevel): boolean => LOG_LEVELS.indexOf(level) >= threshold;
+  const at =
+    (level: LogLevel) =>
+    (message: string): void => {
+      if (isWanted(level)) writer.write(format(new Date(), level, message));
+    };
   return {
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
     statistics: (lines, values) => {
-      if (LOG_LEVELS.indexOf('info') < threshold) return;
+      if (!isWanted('info')) return;
       const time = new Date();
       if (options.format === 'json') writer.write(formatJson(time, 'info', 'statistics', values));
       else for (const line of lines) writer.write(format(time, 'info', line));
+    },
+    setLevel: (level) => {
+      threshold = LOG_LEVELS.indexOf(level);
     },
     reopen: () => writer.reopen(),
     close: () => writer.close(),

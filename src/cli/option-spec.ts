@@ -42,6 +42,8 @@ export interface OptionSpec {
    * with it ends with a message and exit status 2.
    */
   readonly later?: string;
+  /** `ctl set` may change it while the program runs, and so does a configuration file that is read again. */
+  readonly changeable?: true;
   /** It asks for something once, so neither the environment nor a configuration file may set it. */
   readonly commandLineOnly?: true;
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { fileSettings } from './config-file.ts';
 import { UsageError } from './exit-codes.ts';
@@ -120,6 +121,7 @@ export function parseArguments(
   program: ProgramSpec,
   argv: readonly string[],
   environment: Environment = {},
+  context: ReadContext = {},
 ): ParsedArguments {
   const command = new Command(program.name)
     .helpOption(false)
@@ -151,18 +153,29 @@ export function parseArguments(
   if (given.has('help')) return { kind: 'help' };
   if (given.has('version')) return { kind: 'version' };
   if (command.args.length > 0) throw strayWord(program, command.args[0] as string);
-  return { kind: 'start', values: completeValues(program, given, environment) };
+  return { kind: 'start', values: completeValues(program, given, environment, context) };
 }
 
 function completeValues(
   program: ProgramSpec,
   given: OptionSettings,
   environment: Environment,
+  { first = new Map(), folder = '' }: ReadContext,
 ): OptionValues {
   const { settings, warnings } = environmentSettings(program, environment);
   const file = (given.get('config') ?? settings.get('config'))?.texts.at(-1);
-  const fromFile = file === undefined || file === '' ? [] : [fileSettings(program, file)];
-  return new OptionValues(program, mergeSettings([given, settings, ...fromFile]), warnings);
+  const fromFile =
+    file === undefined || file === '' ? [] : [fileSettings(program, resolve(folder, file))];
+  const merged = mergeSettings([first, given, settings, ...fromFile]);
+  return new OptionValues(program, merged, warnings);
+}
+
+/** How options are read again while the program runs. */
+export interface ReadContext {
+  /** What holds before everything else. */
+  readonly first?: OptionSettings;
+  /** Where a relative --config starts; the present folder by default. */
+  readonly folder?: string;
 }
 
 export type ParsedArguments =

@@ -20,6 +20,7 @@ const logOptions = (program: string, group: string): readonly OptionSpec[] => [
     name: 'log-level',
     value: { kind: 'choice', argument: 'level', choices: LOG_LEVELS },
     default: 'info',
+    changeable: true,
     group,
     doc: `least important messages to write: ${LOG_LEVELS.join(', ')}`,
   },
@@ -52,6 +53,12 @@ const processOptions = (group: string): readonly OptionSpec[] => [
     value: { kind: 'text', argument: 'name' },
     group,
     doc: 'become this user, with its groups and without any privilege, once everything is open that needs one',
+  },
+  {
+    name: 'control-socket',
+    value: { kind: 'path', argument: 'file' },
+    group,
+    doc: 'make this socket, by which "ctl" reaches the running program; only the owner of the process may use it',
   },
   {
     name: 'config',

@@ -13,6 +13,7 @@ const count = (name: string, min: number, max: number, value: number, doc: strin
   default: String(value),
   group: '',
   doc,
+  ...(name.endsWith('-per-second') && { changeable: true }),
 });
 
 const time = (name: string, max: number, value: number, doc: string): OptionSpec => ({

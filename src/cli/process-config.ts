@@ -18,9 +18,11 @@ export function readProcessConfig(
   const logFile = values.text('log-file') ?? (daemon ? defaultLogFile(program) : undefined);
   const pidFile = values.text('pid-file');
   const user = values.text('user');
+  const controlSocket = values.text('control-socket');
   refuseSameFile(logFile, [
     ['-P', pidFile],
     ['--key-file', values.text('key-file')],
+    ['--control-socket', controlSocket],
   ]);
   const level = values.text('log-level') ?? '';
   if (!isLogLevel(level)) throw new TypeError(`"${level}" passed the option table as a log level`);
@@ -31,6 +33,7 @@ export function readProcessConfig(
     warnings: [...values.warnings, ...warnings],
     ...(logFile !== undefined && { logFile: resolve(logFile) }),
     ...(user !== undefined && { user }),
+    ...(controlSocket !== undefined && { controlSocket: resolve(controlSocket) }),
     ...(pidFile !== undefined && { pidFile: resolve(pidFile) }),
   };
 }

@@ -38,7 +38,10 @@ export const interceptShell: ProgramShell<InterceptConfig> = {
   start: startIntercept,
 };
 
-async function startIntercept(config: InterceptConfig, log: Log): Promise<Running> {
+async function startIntercept(
+  config: InterceptConfig,
+  log: Log,
+): Promise<Running<InterceptConfig>> {
   const interceptor = newInterceptor(config, log);
   const source = openPacketSource({
     interfaces: config.interfaces,

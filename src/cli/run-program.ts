@@ -3,8 +3,9 @@ import { type PidFile, writePidFile } from '../linux/pid-file.ts';
 import { becomeUser, findUser } from '../linux/user.ts';
 import { openServiceManager } from '../linux/service-manager.ts';
 import { formatStatistics, type StatisticsLine } from '../runtime/statistics.ts';
-import { readCommandLine } from './command-line.ts';
 import type { ProcessConfig } from './config.ts';
+import type { ControlAnswer } from './control-message.ts';
+import { type ControlSocket, serveControl } from './control-socket.ts';
 import { describeEffective } from './effective.ts';
 import { describeError, ExitCode, exitCodeOf } from './exit-codes.ts';
 import { FoldingLog } from './folding-log.ts';
@@ -13,17 +14,24 @@ import type { ProgramSpec } from './option-spec.ts';
 import type { Log } from '../ports/log.ts';
 import { systemClock } from '../linux/reactor.ts';
 import type { OptionValues } from './option-values.ts';
+import { ProgramControl } from './program-control.ts';
+import { CTL, runCtl } from './run-ctl.ts';
+import { Settings } from './settings.ts';
 import { versionLine } from './version.ts';
 
 /** As in the original. */
 const STATISTICS_INTERVAL_MS = 30_000;
 
+const STARTING: ControlAnswer = { ok: false, text: 'The program is still starting: try again\n' };
+
 /** What a program is once it has started. */
-export interface Running {
+export interface Running<Config> {
   /** The account of the run so far, as lines. */
   account(): readonly string[];
   /** The block for the log as it stands now; empty when there is nothing to tell yet. */
   statistics(): readonly StatisticsLine[];
+  /** Other values of options that may be changed hold from now on. */
+  reconfigure?(config: Config, before: Config): void;
   /** Ends in order and returns the account of the run. Called once. */
   stop(): readonly string[];
 }
@@ -32,7 +40,7 @@ export interface ProgramShell<Config extends ProcessConfig> {
   readonly spec: ProgramSpec;
   readConfig(values: OptionValues): Config | Promise<Config>;
   /** Everything that may fail. `end` lets the program ask for its own end: with a message, or in order. */
-  start(config: Config, log: Log, end: (status: ExitCode) => void): Promise<Running>;
+  start(config: Config, log: Log, end: (status: ExitCode) => void): Promise<Running<Config>>;
 }
 
 /** The life of either program: options, log, pid file, start, signals, end. Returns the exit status of this process. */
@@ -42,12 +50,14 @@ export async function runProgram<Config extends ProcessConfig>(
 ): Promise<number> {
   const { name } = shell.spec;
   try {
-    const values = readCommandLine(shell.spec, argv);
+    if (argv[0] === CTL) return await runCtl(shell.spec, argv.slice(1));
+    const settings = new Settings(shell.spec, argv);
+    const values = settings.read();
     if (values === undefined) return ExitCode.ok;
     const config = await shell.readConfig(values);
     if (values.has('check')) return check(shell.spec, values, config);
     if (config.daemon && !isDaemonChild()) return await startDaemon();
-    return await live(shell, config);
+    return await live(shell, settings, values, config);
   } catch (error) {
     process.stderr.write(describeError(name, error));
     return exitCodeOf(error);
@@ -63,10 +73,12 @@ function check(spec: ProgramSpec, values: OptionValues, config: ProcessConfig): 
 
 async function live<Config extends ProcessConfig>(
   shell: ProgramShell<Config>,
+  settings: Settings,
+  values: OptionValues,
   config: Config,
 ): Promise<number> {
   const { name } = shell.spec;
-  const { logFile, logLevel, logFormat, pidFile } = config;
+  const { logFile, logLevel, logFormat, pidFile, controlSocket } = config;
   const user = config.user === undefined ? undefined : findUser(config.user);
   const log = openLog({
     level: logLevel,
@@ -76,21 +88,28 @@ async function live<Config extends ProcessConfig>(
   const folded = new FoldingLog(log, systemClock);
   const manager = openServiceManager(process.env);
   let held: PidFile | undefined;
+  let socket: ControlSocket | undefined;
   try {
     log.info(versionLine(name));
     for (const warning of config.warnings) log.warn(warning);
     if (pidFile !== undefined) held = writePidFile(pidFile, name);
     const ending = awaitEnd(log);
+    const started: { control?: ProgramControl<Config> } = {};
+    if (controlSocket !== undefined) {
+      socket = await serveControl(controlSocket, (request) =>
+        started.control === undefined ? Promise.resolve(STARTING) : started.control.answer(request),
+      );
+    }
     const running = await Promise.race([
       shell.start(config, folded, ending.end),
       ending.promise.then(() => Promise.reject(new Error('Interrupted before the start was done'))),
     ]);
+    const { end } = ending;
+    started.control = new ProgramControl({ shell, settings, values, config, running, log, end });
+    listenToSignals(started.control, running, log);
     if (user !== undefined) {
       becomeUser(user, logFile);
       log.info(`Running as user ${user.name} from here on`);
-    }
-    for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
-      process.on(signal, () => logLines(running.account(), log));
     }
     if (logFile !== undefined) log.info('ready');
     if (config.daemon) daemonReady();
@@ -108,6 +127,7 @@ async function live<Config extends ProcessConfig>(
     if (logFile !== undefined) log.error(describeError(name, error).trimEnd());
     throw error;
   } finally {
+    socket?.close();
     held?.close();
     manager.close();
     folded.close();
@@ -115,7 +135,19 @@ async function live<Config extends ProcessConfig>(
   }
 }
 
-function writeStatistics(running: Running, log: ProcessLog): void {
+/** The handlers of `awaitEnd`, which are there from the first moment, go on working. */
+function listenToSignals<Config extends ProcessConfig>(
+  control: ProgramControl<Config>,
+  running: Running<Config>,
+  log: ProcessLog,
+): void {
+  process.on('SIGHUP', () => void control.reload());
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
+    process.on(signal, () => logLines(running.account(), log));
+  }
+}
+
+function writeStatistics<Config>(running: Running<Config>, log: ProcessLog): void {
   const lines = running.statistics();
   if (lines.length > 0) log.statistics(lines.map(formatStatistics), Object.assign({}, ...lines));
 }

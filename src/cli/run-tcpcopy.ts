@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Duration, micros } from '../base/time.ts';
 import type { Program } from '../linux/bpf.ts';
 import { openPacketSource } from '../linux/packet-socket.ts';
@@ -62,7 +63,7 @@ async function startTcpcopy(
   given: TcpcopyConfig,
   log: Log,
   end: (status: ExitCode) => void,
-): Promise<Running> {
+): Promise<Running<TcpcopyConfig>> {
   const config = stretchTimeouts(given);
   const { replay } = config;
   const transfers = openPaths(config);
@@ -99,6 +100,7 @@ async function startTcpcopy(
   return {
     account,
     statistics: () => replayStatistics(replayer),
+    reconfigure: (next, before) => reconfigure(copier, next, before),
     stop: () => {
       clearInterval(watch);
       stopGuarding();
@@ -109,6 +111,19 @@ async function startTcpcopy(
       return lines;
     },
   };
+}
+
+/** The share and the limits of a second may change while connections are copied. */
+function reconfigure(copier: Copier, next: TcpcopyConfig, before: TcpcopyConfig): void {
+  const share = ({ percentage, ramp }: TcpcopyConfig): unknown => [percentage, ramp];
+  copier.command((replayer, now) => {
+    if (!isDeepStrictEqual(share(next), share(before))) {
+      replayer.changeShare(now, next.percentage, next.ramp);
+    }
+    if (!isDeepStrictEqual(next.limits.rates, before.limits.rates)) {
+      replayer.changeRates(now, next.limits.rates);
+    }
+  });
 }
 
 function openCapture(config: TcpcopyConfig, log: Log): Feed {

@@ -22,8 +22,8 @@ const NOT_BEGUN: Readonly<Record<number, string>> = {
   [Verdict.overLimit]: '--max-connections',
   [Verdict.noFreePort]: 'no free port (-c)',
   [Verdict.loopback]: 'loopback rule',
-  [Verdict.overRate]: '--max-connections-per-second',
-  [Verdict.overLoad]: 'behind --max-…-per-second',
+  [Verdict.overRate]: 'too many in a second',
+  [Verdict.overLoad]: 'too much to be sent',
   [Verdict.overMemory]: '-m',
 };
 
