@@ -12,9 +12,6 @@ const CONTROL = 'Connections from tcpcopy';
 const TRADITIONAL = 'Taking packets from netfilter';
 const PROCESS = 'The process';
 
-const NETFILTER_HINT =
-  'Responses are captured; let the routes lead them to this host and -F name them.';
-
 const OPTIONS: readonly OptionSpec[] = [
   {
     letter: 'F',
@@ -51,7 +48,7 @@ const OPTIONS: readonly OptionSpec[] = [
     value: { kind: 'integer', argument: 'n', min: 1, max: 16777216 },
     group: CAPTURE,
     doc: 'buckets of the table of responses that wait for their route',
-    later: 'That table grows by itself here, so leave it out.',
+    noEffect: 'that table grows by itself here',
   },
   {
     letter: 'p',
@@ -102,10 +99,10 @@ const OPTIONS: readonly OptionSpec[] = [
   {
     letter: 'n',
     name: 'batch',
-    value: { kind: 'integer', argument: 'n', min: 0, max: 15 },
+    value: { kind: 'integer', argument: 'n', min: 0, max: 65535 },
     group: CONTROL,
     doc: 'first size of the batches of response headers',
-    later: 'The size of a batch follows from the load here, so leave it out.',
+    noEffect: 'the size of a batch follows from the load here',
   },
   {
     name: 'max-connections',
@@ -154,7 +151,7 @@ const OPTIONS: readonly OptionSpec[] = [
     value: { kind: 'list', argument: 'list' },
     group: TRADITIONAL,
     doc: 'addresses whose packets are let through (traditional build)',
-    later: NETFILTER_HINT,
+    refused: 'it is not there yet',
   },
   {
     letter: 'q',
@@ -162,15 +159,15 @@ const OPTIONS: readonly OptionSpec[] = [
     value: { kind: 'integer', argument: 'n', min: 1, max: 1048576 },
     group: TRADITIONAL,
     doc: 'length of the netfilter queue (nfqueue build)',
-    later: NETFILTER_HINT,
+    refused: 'it is not there yet',
   },
   {
     letter: 't',
     name: 'timeout',
     value: { kind: 'text', argument: 'value' },
     group: TRADITIONAL,
-    doc: 'known to the original, which refuses it in every build',
-    later: 'Leave it out.',
+    doc: 'a letter without a meaning',
+    refused: 'the original refuses it too, in every build',
   },
 ];
 
