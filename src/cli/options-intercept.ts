@@ -6,10 +6,11 @@ import {
 import { DEFAULT_MAX_ROUTES } from '../intercept/route-table.ts';
 import { commonOptions } from './options-common.ts';
 import type { OptionSpec, ProgramSpec } from './option-spec.ts';
+import { DEFAULT_QUEUE_LENGTH } from './queue-config.ts';
 
 const CAPTURE = 'Responses';
 const CONTROL = 'Connections from tcpcopy';
-const TRADITIONAL = 'Taking packets from netfilter';
+const QUEUE = 'Responses from a queue of the firewall';
 const PROCESS = 'The process';
 
 const OPTIONS: readonly OptionSpec[] = [
@@ -146,26 +147,32 @@ const OPTIONS: readonly OptionSpec[] = [
     doc: 'with --single: refuse a tcpcopy that connects while another is connected',
   },
   {
+    name: 'queue',
+    value: { kind: 'integer', argument: 'number', min: 0, max: 65535 },
+    defaultNote: '0 with -x or -q, else responses are captured',
+    group: QUEUE,
+    doc: 'take responses from this netfilter queue, into which a rule of the firewall puts them (NFQUEUE), and drop them',
+  },
+  {
     letter: 'x',
     name: 'pass-through',
     value: { kind: 'list', argument: 'list' },
-    group: TRADITIONAL,
-    doc: 'addresses whose packets are let through (traditional build)',
-    refused: 'it is not there yet',
+    group: QUEUE,
+    doc: 'let packets in the queue through that go to these addresses, separated by commas',
   },
   {
     letter: 'q',
     name: 'queue-length',
     value: { kind: 'integer', argument: 'n', min: 1, max: 1048576 },
-    group: TRADITIONAL,
-    doc: 'length of the netfilter queue (nfqueue build)',
-    refused: 'it is not there yet',
+    defaultNote: String(DEFAULT_QUEUE_LENGTH),
+    group: QUEUE,
+    doc: 'packets that may wait in the queue; further ones are dropped',
   },
   {
     letter: 't',
     name: 'timeout',
     value: { kind: 'text', argument: 'value' },
-    group: TRADITIONAL,
+    group: CONTROL,
     doc: 'a letter without a meaning',
     refused: 'the original refuses it too, in every build',
   },
@@ -176,6 +183,6 @@ export const INTERCEPT: ProgramSpec = {
   name: 'intercept',
   summary: 'Captures the responses of the target server and returns their headers to tcpcopy.',
   usage: 'intercept [options]',
-  groups: [CAPTURE, CONTROL, TRADITIONAL, PROCESS],
+  groups: [CAPTURE, QUEUE, CONTROL, PROCESS],
   options: [...OPTIONS, ...commonOptions('intercept', PROCESS)],
 };

@@ -37,6 +37,17 @@ describe('without CAP_NET_RAW', () => {
   });
 });
 
+describe('without CAP_NET_ADMIN', () => {
+  it('the netfilter queue says which capability is missing', () => {
+    const drop = ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'];
+    const options = '{ queue: 0, maxLength: 9, copyRange: 99, passThrough: [] }';
+    const script = `(await import(${module('netfilter-queue')})).openNetfilterQueue(${options})`;
+    expect(thrown(drop, script)).toMatch(
+      /^SystemError: Cannot take packets from the netfilter queue 0: NFQNL_CFG_CMD_BIND failed with EPERM .*CAP_NET_ADMIN is missing; run as root/,
+    );
+  });
+});
+
 describe('without libpcap', () => {
   const libraries = execFileSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' })
     .split('\n')
