@@ -1,4 +1,6 @@
 // Bad starts: each says what failed and what to do, and has a non-zero exit status.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   commandEnvironment,
@@ -162,6 +164,22 @@ describe('good starts', () => {
     expect(intercept.text()).toMatch(/warn -n \(--batch\) has no effect: .*\n.*warn -s \(--delay/);
     for (const program of [tcpcopy, intercept]) expect((await program.stop()).code).toBe(0);
   });
+
+  test.each<ProgramName>(['tcpcopy', 'intercept'])(
+    '%s goes on when nobody reads its output, and ends in order',
+    async (name) => {
+      const log = join(lab.folder, `${name}.log`);
+      const args = name === 'tcpcopy' ? tcpcopyArgs(lab) : [...interceptArgs(), '-p', '4001'];
+      const { child } = launchProgram(lab, name, [...args, '-l', log]);
+      child.process.stderr?.destroy();
+      child.process.stdout?.destroy();
+      const logged = (): string => (existsSync(log) ? readFileSync(log, 'utf8') : '');
+      await expect.poll(logged, { timeout: 15_000 }).toContain('info ready');
+      process.kill(child.pid, 'SIGUSR2');
+      await expect.poll(logged, { timeout: 15_000 }).toMatch(/info (packets|responses) captured/);
+      expect(await child.stop('SIGTERM'), logged()).toEqual({ code: 0, signal: null });
+    },
+  );
 
   test.each<ProgramName>(['tcpcopy', 'intercept'])(
     '%s: signals that come before anything is loaded neither end it nor open a debugger',
