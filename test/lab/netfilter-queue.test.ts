@@ -91,6 +91,19 @@ test.each([{ six: false }, { six: true }])(
   },
 );
 
+test('a host that does not forward queues what arrives before it is routed', async () => {
+  await using lab = await createLab();
+  const rule = ['-t', 'mangle', '-A', 'PREROUTING', '-p', 'tcp', '-s', lab.ip4('target')];
+  await lab.exec('assistant', 'iptables', [...rule, '-d', '10.88.0.0/16', '-j', 'NFQUEUE']);
+  const outcome = await copyLoad(lab, LOAD, {
+    ...QUEUED,
+    c: '10.88.0.0/24',
+    intercept: ['--queue', '0'],
+  });
+  expectIdentical(outcome, 600);
+  expectAllEnded(outcome, 208);
+});
+
 test('what does not fit into the queue is dropped, told, and sent again by the target', async () => {
   await using lab = await createLab();
   await queueResponses(lab, false);
