@@ -53,6 +53,7 @@ export const openNetfilterQueue = (options: NetfilterQueueOptions): NetfilterQue
 const MAX_COPY_RANGE = 65_000;
 const SILENCE = seconds(60);
 const NO_ANSWER = -1;
+const NO_REQUEST = -1;
 
 class NetfilterQueueSource implements NetfilterQueue {
   readonly #options: NetfilterQueueOptions;
@@ -65,7 +66,8 @@ class NetfilterQueueSource implements NetfilterQueue {
   #droppedAndSaid = 0;
   #lossSaidAt: Instant | undefined;
   #errorSaidAt: Instant | undefined;
-  #awaited = 0;
+  /** Verdicts have the number 0. */
+  #awaited = NO_REQUEST;
   #answer = NO_ANSWER;
   #closed = false;
 
@@ -163,7 +165,7 @@ class NetfilterQueueSource implements NetfilterQueue {
     this.#answer = NO_ANSWER;
     while (this.#answer === NO_ANSWER && this.#receive(1) > 0);
     const errno = this.#answer === NO_ANSWER ? EAGAIN : this.#answer;
-    this.#awaited = 0;
+    this.#awaited = NO_REQUEST;
     if (errno !== 0) throw this.#socket.failure(call, errno);
   }
 

@@ -71,7 +71,9 @@ export class QueueSocket {
   /** `call` has failed for this queue. The kernel says EPERM as well when the queue is another program's. */
   failure(call: string, errno: number): SystemError {
     const doing = doingWith(this.queue);
-    const owner = errno === EPERM ? queueStatus(this.queue)?.owner : undefined;
+    // Of the first request, with which the queue is taken.
+    const isTaking = this.#sequence <= 1;
+    const owner = isTaking && errno === EPERM ? queueStatus(this.queue)?.owner : undefined;
     if (owner !== undefined) {
       const hint = `another program has this queue (port ${owner} in ${QUEUES_FILE}); end it, or choose another number here and in the rule`;
       return new SystemError({ call, errno: EBUSY, doing, hint });
@@ -79,8 +81,7 @@ export class QueueSocket {
     if (errno === EPERM || errno === EACCES) {
       return new SystemError({ call, errno, doing, hint: NEED_NET_ADMIN });
     }
-    // No part of netfilter feels responsible for the first request.
-    if (errno === EINVAL && this.#sequence <= 1) {
+    if (isTaking && errno === EINVAL) {
       return new SystemError({ call, errno, doing, hint: NO_MODULE });
     }
     return new SystemError({ call, errno, doing });
