@@ -33,7 +33,7 @@ function renderProgram(program: ProgramSpec): string {
 }
 
 function renderRow(spec: OptionSpec): string {
-  const remark = remarkText(spec).replace(/^[^:]*/, '*$&*');
+  const remark = remarkText(spec).replace(/^[^:]+/, '*$&*');
   const meaning = remark === '' ? spec.doc : `${spec.doc}; ${remark}`;
   const cells = [
     `\`${optionSyntax(spec).trim()}\``,
