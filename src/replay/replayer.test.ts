@@ -238,6 +238,11 @@ describe('transfers (-x)', () => {
           ack: 0,
           flags: 'S',
           window: 100,
+          urgentPointer: 0,
+          ttl: 64,
+          trafficClass: 0,
+          ipId: 1,
+          dontFragment: true,
           options: {},
           payload: new Uint8Array(0),
         });
