@@ -254,6 +254,7 @@ describe('readInterceptConfig', () => {
   it('takes responses from the queue that --queue names, or from queue 0 with -x or -q', () => {
     expect(intercept().queue).toBeUndefined();
     expect(intercept('--queue', '3').queue).toEqual({ number: 3, length: 8192, passThrough: [] });
+    expect(intercept('-q', '0').queue?.length).toBe(8192);
     expect(intercept('-q', '500').queue).toEqual({ number: 0, length: 500, passThrough: [] });
     const { queue } = intercept('-x', '10.0.0.1, 10.0.0.2,10.0.0.1', '-x', 'fd00::1,[fd00::2]');
     expect(queue).toMatchObject({ number: 0, length: 8192 });

@@ -163,10 +163,10 @@ const OPTIONS: readonly OptionSpec[] = [
   {
     letter: 'q',
     name: 'queue-length',
-    value: { kind: 'integer', argument: 'n', min: 1, max: 1048576 },
+    value: { kind: 'integer', argument: 'n', min: 0, max: 1048576 },
     defaultNote: String(DEFAULT_QUEUE_LENGTH),
     group: QUEUE,
-    doc: 'packets that may wait in the queue; further ones are dropped',
+    doc: 'packets that may wait in the queue; further ones are dropped; 0 means the default',
   },
   {
     letter: 't',

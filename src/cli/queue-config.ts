@@ -34,7 +34,7 @@ export function readQueue(values: OptionValues): QueueConfig | undefined {
   const list = values.text('pass-through');
   return {
     number: values.has('queue') ? values.integer('queue') : 0,
-    length: values.has('queue-length') ? values.integer('queue-length') : DEFAULT_QUEUE_LENGTH,
+    length: (values.has('queue-length') && values.integer('queue-length')) || DEFAULT_QUEUE_LENGTH,
     passThrough: list === undefined ? [] : parsePassThrough(list),
   };
 }
