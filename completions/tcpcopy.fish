@@ -25,6 +25,7 @@ complete -c tcpcopy -l no-latency -d 'simulate neither the clients\' round trips
 complete -c tcpcopy -s t -l session-timeout -x -d 'give up a copied connection that has waited this long for the target'
 complete -c tcpcopy -s k -l keepalive-timeout -x -d 'give up a copied connection that has had nothing to send for this long'
 complete -c tcpcopy -s R -l default-rtt -x -d 'take this for the round-trip time of every client in place of the ...'
+complete -c tcpcopy -s U -l session-block -x -d 'no effect: memory is not taken in blocks here'
 complete -c tcpcopy -l max-connections -x -d 'copies at once, those included that ended a moment ago'
 complete -c tcpcopy -l max-held-segments -x -d 'captured pieces held for one connection'
 complete -c tcpcopy -l max-held-octets -x -d 'captured octets held for one connection'
