@@ -22,10 +22,10 @@ _intercept() {
     -i | --interface)
       COMPREPLY=($(compgen -W "any $(ls /sys/class/net)" -- "$cur"))
       return ;;
-    -F | --filter | -D | --docker | -p | --port | -b | --bind | --max-connections | --max-connections-per-peer | --max-routes | --max-routes-per-peer | --user)
+    -F | --filter | -D | --docker | -s | --delay-table | -p | --port | -b | --bind | -n | --batch | --max-connections | --max-connections-per-peer | --max-routes | --max-routes-per-peer | --queue | -x | --pass-through | -q | --queue-length | --user)
       :
       return ;;
   esac
-  COMPREPLY=($(compgen -W '-F --filter -i --interface -D --docker --dnat -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version' -- "$cur"))
+  COMPREPLY=($(compgen -W '-F --filter -i --interface -D --docker --dnat -s --delay-table -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload -n --batch --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect --queue -x --pass-through -q --queue-length -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version' -- "$cur"))
 }
 complete -F _intercept intercept

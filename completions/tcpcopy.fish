@@ -27,6 +27,7 @@ complete -c tcpcopy -s t -l session-timeout -x -d 'give up a copied connection t
 complete -c tcpcopy -s k -l keepalive-timeout -x -d 'give up a copied connection that has had nothing to send for this long'
 complete -c tcpcopy -s R -l default-rtt -x -d 'take this for the round-trip time of every client in place of the ...'
 complete -c tcpcopy -s m -l memory-limit -x -d 'most memory that the process may take, 128 or more, since the program ...'
+complete -c tcpcopy -s U -l session-block -x -d 'no effect: memory is not taken in blocks here'
 complete -c tcpcopy -l max-connections -x -d 'copies at once, those included that ended a moment ago'
 complete -c tcpcopy -l max-connections-per-second -x -d 'copies that begin in a second, of which a tenth may begin at once'
 complete -c tcpcopy -l max-packets-per-second -x -d 'packets to the targets in a second'

@@ -86,6 +86,8 @@ export interface CopyOptions {
   readonly c?: string;
   /** intercept's `-F`; TCP from port 80 by default, null to leave it out. */
   readonly filter?: string | null;
+  /** intercept's `-i`; eth0 by default, null to leave it out. */
+  readonly i?: string | null;
   readonly tcpcopy?: readonly string[];
   readonly intercept?: readonly string[];
 }
@@ -105,7 +107,8 @@ export function tcpcopyArgs(lab: Lab, options: CopyOptions = {}): string[] {
 }
 
 export function interceptArgs(options: CopyOptions = {}): string[] {
-  const { filter = 'tcp and src port 80' } = options;
+  const { filter = 'tcp and src port 80', i = 'eth0' } = options;
   const named = filter === null ? [] : ['-F', filter];
-  return ['-i', 'eth0', ...named, ...(options.intercept ?? [])];
+  const from = i === null ? [] : ['-i', i];
+  return [...from, ...named, ...(options.intercept ?? [])];
 }

@@ -29,7 +29,7 @@ hosts='ip:iproute2 unshare:util-linux mount:mount lib/libpcap.so:libpcap0.8'
 case "$profile" in
   demo) wanted="$hosts" ;;
   bench) wanted="$hosts tcpdump:tcpdump" ;;
-  test) wanted="$hosts nft:nftables ethtool:ethtool curl:curl openssl:openssl
+  test) wanted="$hosts nft:nftables iptables:iptables ethtool:ethtool curl:curl openssl:openssl
     mandoc:mandoc zsh:zsh fish:fish systemd-analyze:systemd
     redis-server:redis-server redis-benchmark:redis-tools
     memcached:memcached memccapable:libmemcached-tools postgresql/postgres:postgresql

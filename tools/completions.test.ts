@@ -31,10 +31,10 @@ function run(shell: string, args: readonly string[]): string {
 }
 
 const workingNames = (program: ProgramSpec): string[] =>
-  program.options.filter((s) => s.later === undefined).map((s) => `--${s.name}`);
+  program.options.filter((s) => s.refused === undefined).map((s) => `--${s.name}`);
 const workingLetters = (program: ProgramSpec): string[] =>
   program.options
-    .filter((s) => s.later === undefined && s.letter !== undefined)
+    .filter((s) => s.refused === undefined && s.letter !== undefined)
     .map((s) => `-${s.letter}`);
 
 /** What bash offers for the last of the words. */

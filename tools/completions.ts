@@ -6,14 +6,15 @@ const MADE = 'Made from the option table in src/cli by tools/completions.ts. Do 
 const WIDTH = 70;
 
 const working = (program: ProgramSpec): readonly OptionSpec[] =>
-  program.options.filter((spec) => spec.later === undefined);
+  program.options.filter((spec) => spec.refused === undefined);
 
 const takesInterface = ({ name }: OptionSpec): boolean =>
   name === 'interface' || name === 'output-interface';
 
 /** What stands before the first ";" or "(", on one line. */
-function summary({ doc }: OptionSpec): string {
-  const text = doc.replace(/^required: /, '').split(/[;(]/)[0] as string;
+function summary({ doc, noEffect }: OptionSpec): string {
+  const meaning = doc.replace(/^required: /, '').split(/[;(]/)[0] as string;
+  const text = noEffect === undefined ? meaning : `no effect: ${noEffect}`;
   const [line, rest] = wrap(text.trim(), WIDTH);
   return rest === undefined ? (line as string) : `${line} ...`;
 }

@@ -68,7 +68,7 @@ describe.each([TCPCOPY, INTERCEPT])('the schema of the configuration of $name', 
   it('has all options that a file may set, and no other key', () => {
     expect(schema.additionalProperties).toBe(false);
     const settable = program.options.filter(
-      (s) => !s.commandLineOnly && s.later === undefined && s.name !== 'config',
+      (s) => !s.commandLineOnly && s.refused === undefined && s.name !== 'config',
     );
     expect(Object.keys(schema.properties)).toEqual(settable.map((s) => s.name));
     expect(() => readSettings(program, 'x.toml', 'config = "y.toml"')).toThrow(UsageError);

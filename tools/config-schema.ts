@@ -1,4 +1,4 @@
-import { defaultText } from '../src/cli/help.ts';
+import { defaultText, remarkText } from '../src/cli/help.ts';
 import type { OptionSpec, OptionValue, ProgramSpec } from '../src/cli/option-spec.ts';
 
 /** What the schema says of a value, in the few words of JSON Schema that are needed. */
@@ -21,7 +21,7 @@ export interface ConfigSchema {
 /** The JSON Schema of the program's configuration file, which editors use for TOML too. */
 export function configSchema(program: ProgramSpec): ConfigSchema {
   const specs = program.options.filter(
-    (spec) => !spec.commandLineOnly && spec.name !== 'config' && spec.later === undefined,
+    (spec) => !spec.commandLineOnly && spec.name !== 'config' && spec.refused === undefined,
   );
   const head = {
     $schema: 'http://json-schema.org/draft-07/schema#',
@@ -33,8 +33,8 @@ export function configSchema(program: ProgramSpec): ConfigSchema {
 }
 
 function propertyOf(spec: OptionSpec): ValueSchema & { readonly description: string } {
-  const note = defaultText(spec);
-  const description = note === '' ? spec.doc : `${spec.doc} (${note})`;
+  const notes = [defaultText(spec), remarkText(spec)].filter(Boolean).join('; ');
+  const description = notes === '' ? spec.doc : `${spec.doc} (${notes})`;
   return { description, ...valueSchema(spec.value) };
 }
 

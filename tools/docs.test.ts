@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readInterceptConfig } from '../src/cli/intercept-config.ts';
-import { optionLabel, type ProgramSpec } from '../src/cli/option-spec.ts';
+import { optionLabel, type OptionSpec, type ProgramSpec } from '../src/cli/option-spec.ts';
 import { parseArguments } from '../src/cli/option-values.ts';
 import { INTERCEPT } from '../src/cli/options-intercept.ts';
 import { TCPCOPY } from '../src/cli/options-tcpcopy.ts';
@@ -81,7 +81,7 @@ describe('the documents', () => {
     expect(missing).toEqual([]);
   });
 
-  it('compatibility.md calls exactly those options "not yet" that are not there yet', () => {
+  it('compatibility.md says of exactly those options that they are refused or have no effect', () => {
     const text = read('docs/compatibility.md');
     const [tcpcopy, intercept] = text.split('## Options of intercept') as [string, string];
     for (const [program, part] of [
@@ -89,7 +89,10 @@ describe('the documents', () => {
       [INTERCEPT, intercept.slice(0, intercept.indexOf('\n## '))],
     ] as const) {
       expect(lettersOf(part, (state) => state === 'not yet' || state === 'refused')).toEqual(
-        expected(program),
+        labels(program, (spec) => spec.refused !== undefined),
+      );
+      expect(lettersOf(part, (state) => state === 'no effect')).toEqual(
+        labels(program, (spec) => spec.noEffect !== undefined),
       );
     }
   });
@@ -106,8 +109,8 @@ function lettersOf(part: string, isWanted: (state: string) => boolean): string[]
     .sort();
 }
 
-const expected = (program: ProgramSpec): string[] =>
+const labels = (program: ProgramSpec, isMeant: (spec: OptionSpec) => boolean): string[] =>
   program.options
-    .filter((spec) => spec.letter !== undefined && spec.later !== undefined)
+    .filter((spec) => spec.letter !== undefined && isMeant(spec))
     .map(optionLabel)
     .sort();

@@ -42,7 +42,7 @@ describe.each(PAGES)('man/%s', (name, text) => {
     const shown = mandoc(['-T', 'ascii', '-O', 'width=400'], text).replace(/.[\b]/g, '');
     const programs = [TCPCOPY, INTERCEPT].filter((p) => name.startsWith(p.name));
     for (const spec of programs.flatMap((program) => program.options)) {
-      if (name.endsWith('.5') && (spec.commandLineOnly || spec.later || spec.name === 'config')) {
+      if (name.endsWith('.5') && (spec.commandLineOnly || spec.refused || spec.name === 'config')) {
         continue;
       }
       expect(shown).toContain(name.endsWith('.8') ? `--${spec.name}` : `\n     ${spec.name} =`);

@@ -1,4 +1,4 @@
-import { defaultText, wrap } from '../src/cli/help.ts';
+import { defaultText, remarkText, wrap } from '../src/cli/help.ts';
 import { ExitCode } from '../src/cli/exit-codes.ts';
 import { variableName } from '../src/cli/option-settings.ts';
 import type { OptionSpec, ProgramSpec } from '../src/cli/option-spec.ts';
@@ -12,7 +12,7 @@ const WIDTH = 78;
 const EXIT_STATUS: Readonly<Record<keyof typeof ExitCode, string>> = {
   ok: 'ended in order; with the option for the background: the program there is ready',
   failure: 'failed while running',
-  usage: 'bad options, or an option that is not there yet',
+  usage: 'bad options, or an option that is refused',
   unavailable: 'intercept is not available',
   system: 'the operating system refused, such as a port in use',
   noPermission: 'a privilege or permission is missing',
@@ -112,15 +112,13 @@ function syntax({ letter, name, value }: OptionSpec): string {
 }
 
 function meaning(spec: OptionSpec): string {
-  const note = defaultText(spec);
-  const later = spec.later === undefined ? '' : ` Not there yet. ${spec.later}`;
-  const text = `${upperFirst(spec.doc)}.${later}${note === '' ? '' : ` ${upperFirst(note)}.`}`;
-  return sentences(text);
+  const parts = [spec.doc, remarkText(spec), defaultText(spec)].filter(Boolean);
+  return sentences(parts.map((part) => `${upperFirst(part)}.`).join(' '));
 }
 
 function configKeys(program: ProgramSpec): string {
   return program.options
-    .filter((s) => !s.commandLineOnly && s.name !== 'config' && s.later === undefined)
+    .filter((s) => !s.commandLineOnly && s.name !== 'config' && s.refused === undefined)
     .map((spec) => `.It Ic ${escape(spec.name)} No = ${valueForm(spec)}\n${meaning(spec)}\n`)
     .join('');
 }

@@ -1,4 +1,4 @@
-import { defaultText } from '../src/cli/help.ts';
+import { defaultText, remarkText } from '../src/cli/help.ts';
 import { optionSyntax, type OptionSpec, type ProgramSpec } from '../src/cli/option-spec.ts';
 import { INTERCEPT } from '../src/cli/options-intercept.ts';
 import { TCPCOPY } from '../src/cli/options-tcpcopy.ts';
@@ -15,8 +15,8 @@ All options of \`tcpcopy\` and \`intercept\`, the text of \`-h\` as tables.
 - A list given several times is joined; of other options the last one holds.
 - What the command line leaves open is taken from a variable of the environment, as \`TCPCOPY_LOG_LEVEL\` or
   \`INTERCEPT_BIND\`, and then from the file of \`--config\`: [operating.md](operating.md#where-options-come-from).
-- An option marked *not there yet* is known, and ends the start with a message and exit status 2. None is silently
-  ignored.
+- One marked *no effect* is accepted for the sake of command lines of the original, and the start says that it changes
+  nothing, and why. One marked *refused* ends the start with a message and exit status 2. None is silently ignored.
 - [compatibility.md](compatibility.md) says what differs from the original.
 `;
 
@@ -33,8 +33,8 @@ function renderProgram(program: ProgramSpec): string {
 }
 
 function renderRow(spec: OptionSpec): string {
-  const state = spec.later === undefined ? '' : `. *Not there yet.* ${spec.later}`;
-  const meaning = `${spec.doc}${state}`;
+  const remark = remarkText(spec).replace(/^[^:]+/, '*$&*');
+  const meaning = remark === '' ? spec.doc : `${spec.doc}; ${remark}`;
   const cells = [
     `\`${optionSyntax(spec).trim()}\``,
     meaning,

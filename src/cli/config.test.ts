@@ -254,6 +254,28 @@ describe('readInterceptConfig', () => {
     }
   });
 
+  it('takes responses from the queue that --queue names, or from queue 0 with -x or -q', () => {
+    expect(intercept().queue).toBeUndefined();
+    expect(intercept('--queue', '3').queue).toEqual({ number: 3, length: 8192, passThrough: [] });
+    expect(intercept('-q', '0').queue?.length).toBe(8192);
+    expect(intercept('-q', '500').queue).toEqual({ number: 0, length: 500, passThrough: [] });
+    const { queue } = intercept('-x', '10.0.0.1, 10.0.0.2,10.0.0.1', '-x', 'fd00::1,[fd00::2]');
+    expect(queue).toMatchObject({ number: 0, length: 8192 });
+    expect(queue?.passThrough.map(String)).toEqual(['10.0.0.1', '10.0.0.2', 'fd00::1', 'fd00::2']);
+  });
+
+  it('refuses what does not fit a queue', () => {
+    expect(() => intercept('-x', '80-10.0.0.2:80')).toThrow('it is not an address');
+    const many = Array.from({ length: 257 }, (_, i) => `10.0.${i >> 8}.${i & 255}`).join(',');
+    expect(() => intercept('-x', many)).toThrow('Cannot use -x with 257 addresses');
+    expect(() => intercept('--queue', '65536')).toThrow('from 0 to 65535');
+    expect(() => intercept('--queue', '0', '-F', 'tcp')).toThrow('Cannot use -F with --queue');
+    expect(() => intercept('-x', '10.0.0.1', '-i', 'eth0')).toThrow('Cannot use -i with -x');
+    expect(() => intercept('-q', '9', '--user', 'nobody')).toThrow(
+      /--user with -q: .*CAP_NET_ADMIN/,
+    );
+  });
+
   it('knows -c only beside --single', () => {
     expect(intercept('-F', 'tcp').single).toBeUndefined();
     expect(intercept('-F', 'tcp', '--single').single).toEqual({ protect: false });

@@ -140,7 +140,19 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly replay?: ReplayFiles;
 }
 
+/** Responses are taken from a queue of netfilter. */
+export interface QueueConfig {
+  /** 0 to 65535. */
+  readonly number: number;
+  /** Packets that may wait in it. */
+  readonly length: number;
+  /** Packets to these are let through. */
+  readonly passThrough: readonly IpAddress[];
+}
+
 export interface InterceptConfig extends ProcessConfig {
+  /** Set when nothing is captured; then there is neither a filter nor an interface. */
+  readonly queue?: QueueConfig;
   /** pcap-filter(7) text that selects the responses; absent when it follows from the targets of those connected. */
   readonly filter?: string;
   readonly limits: {

@@ -13,7 +13,7 @@ const COMMENT_COLUMN = 44;
 export function describeEffective(program: ProgramSpec, values: OptionValues): string {
   const sections = program.groups.flatMap((group) => {
     const lines = program.options
-      .filter((spec) => spec.group === group && !spec.commandLineOnly && spec.later === undefined)
+      .filter((spec) => spec.group === group && !spec.commandLineOnly && spec.refused === undefined)
       .flatMap((spec) => describeOption(spec, values));
     return lines.length === 0 ? [] : [`# ${group}\n${lines.join('\n')}\n`];
   });
@@ -29,7 +29,8 @@ function describeOption(spec: OptionSpec, values: OptionValues): string[] {
   // A file cannot name the file to read.
   const isComment = spec.name === 'config' ? '# ' : '';
   const source = values.source(spec.name) ?? 'default';
-  return [`${isComment}${line}`.padEnd(COMMENT_COLUMN) + ` # ${source}`];
+  const remark = spec.noEffect === undefined ? '' : ', no effect';
+  return [`${isComment}${line}`.padEnd(COMMENT_COLUMN) + ` # ${source}${remark}`];
 }
 
 function valueOf(

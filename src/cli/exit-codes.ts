@@ -5,7 +5,7 @@ export const ExitCode = {
   ok: 0,
   /** A failure while running that no other status describes; also an error of ours. */
   failure: 1,
-  /** The command line is wrong, or asks for something that is not there yet. */
+  /** The command line is wrong, or asks for something that is refused. */
   usage: 2,
   /** A host that must answer does not: intercept. */
   unavailable: 69,

@@ -24,7 +24,8 @@ export function helpText(program: ProgramSpec): string {
     `Usage: ${program.usage}`,
     EXAMPLE,
     ...sections,
-    'Options marked "not there yet" are known, and end the start with a message.',
+    'An option marked "no effect" is accepted with a warning, for the sake of command lines of the\n' +
+      'original; one marked "refused" ends the start with a message.',
     'Exit status: 0 ended in order; 1 failed; 2 bad usage; 69 intercept unavailable; 71 system error;\n' +
       '77 no permission; 78 does not fit this machine.',
     '',
@@ -39,10 +40,14 @@ export const defaultText = (spec: OptionSpec): string => {
   return text === undefined ? '' : `default: ${text}`;
 };
 
+/** "no effect: …" or "refused: …", with the reason; empty for an option that works. */
+export function remarkText({ noEffect, refused }: OptionSpec): string {
+  if (noEffect !== undefined) return `no effect: ${noEffect}`;
+  return refused === undefined ? '' : `refused: ${refused}`;
+}
+
 function optionText(spec: OptionSpec): string {
-  const notes = [defaultText(spec), spec.later === undefined ? '' : 'not there yet'].filter(
-    Boolean,
-  );
+  const notes = [defaultText(spec), remarkText(spec)].filter(Boolean);
   const doc = notes.length === 0 ? spec.doc : `${spec.doc} (${notes.join('; ')})`;
   const syntax = `  ${optionSyntax(spec)}`;
   const lines = wrap(doc, WIDTH - TEXT_COLUMN).map((line) => ' '.repeat(TEXT_COLUMN) + line);

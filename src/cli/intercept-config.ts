@@ -6,6 +6,7 @@ import { UsageError } from './exit-codes.ts';
 import type { OptionValues } from './option-values.ts';
 import { parseInterfaces } from './parse-interfaces.ts';
 import { readFilter, readProcessConfig } from './process-config.ts';
+import { readQueue } from './queue-config.ts';
 
 /**
  * The configuration that the options of intercept spell.
@@ -30,8 +31,10 @@ export function readInterceptConfig(values: OptionValues): InterceptConfig {
       'Leave it out: without --single any number of tcpcopy may connect, and none takes the place of another.',
     );
   }
+  const queue = readQueue(values);
   return {
     ...readProcessConfig('intercept', values, []),
+    ...(queue && { queue }),
     ...(filter !== undefined && { filter }),
     interfaces: values.has('interface') ? parseInterfaces(values.text('interface') ?? '') : [],
     port: values.integer('port'),

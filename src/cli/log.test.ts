@@ -1,4 +1,16 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -142,6 +154,27 @@ describe('openLog', () => {
       'warn The log could not be written for a while: no space left on device (ENOSPC); 0 lines are lost',
     ]);
     expect(log.failures).toEqual({ writes: 2, lines: 0 });
+  });
+
+  it('does not wait for a reader of a pipe, neither at the start nor when it reopens', () => {
+    const pipe = newFile();
+    execFileSync('mkfifo', [pipe]);
+    const open = (): unknown => openLog({ file: pipe, level: 'info' });
+    expect(open).toThrow(StartError);
+    expect(open).toThrow('(ENXIO)');
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    const octets = Buffer.alloc(100);
+    const read = (): string => octets.toString('utf8', 25, readSync(reader, octets));
+    const log = openLog({ file: pipe, level: 'info' });
+    log.info('first');
+    expect(read()).toBe('info first\n');
+    log.reopen();
+    log.info('second');
+    expect(read()).toBe('info second\n');
+    closeSync(reader);
+    log.reopen();
+    expect(log.failures.writes).toBeGreaterThan(0);
+    log.close();
   });
 
   it('goes on when the disk is full, and counts what fails', () => {

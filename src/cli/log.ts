@@ -1,3 +1,4 @@
+import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pino } from 'pino';
 import type { Log } from '../ports/log.ts';
@@ -91,7 +92,9 @@ export function formatJson(
 type Destination = ReturnType<typeof pino.destination>;
 
 function openDestination(file: string | undefined): Destination {
+  let pipe: number | undefined;
   try {
+    if (file !== undefined) pipe = probePipe(file);
     return pino.destination({
       dest: file ?? process.stderr.fd,
       append: true,
@@ -107,7 +110,19 @@ function openDestination(file: string | undefined): Destination {
       `Cannot open the log file "${file}": ${errnoWords(error)}`,
       openHint(file ?? '', errnoCode(error)),
     );
+  } finally {
+    // Not sooner: its reader would take that for the end.
+    if (pipe !== undefined) closeSync(pipe);
   }
+}
+
+/**
+ * Opens a pipe in a way that fails where nobody reads it (ENXIO, fifo(7)): the ordinary way would stop the whole process until somebody does.
+ * Undefined for whatever is no pipe.
+ */
+function probePipe(file: string): number | undefined {
+  if (statSync(file, { throwIfNoEntry: false })?.isFIFO() !== true) return undefined;
+  return openSync(file, constants.O_WRONLY | constants.O_NONBLOCK);
 }
 
 const exitCodeFor = (error: unknown): ExitCode => {
@@ -118,6 +133,7 @@ const exitCodeFor = (error: unknown): ExitCode => {
 function openHint(file: string, code: string | undefined): string {
   if (code === 'ENOENT')
     return `Create the directory ${dirname(file)}, or name another file with -l.`;
+  if (code === 'ENXIO') return 'Nobody is at its other end: start the reader of a pipe first.';
   if (code === 'EISDIR') return `Name a file in it: -l ${file}/tcpcopy.log.`;
   return 'Name a file that this user may write to with -l, or create it with the right owner.';
 }
@@ -159,7 +175,9 @@ class LineWriter {
   reopen(): void {
     if (this.#isClosed || this.#file === undefined) return;
     try {
+      const pipe = probePipe(this.#file);
       this.#destination.reopen();
+      if (pipe !== undefined) closeSync(pipe);
     } catch (error) {
       // The listener that would close the old file is left over, and must not meet the next reopening.
       this.#destination.removeAllListeners('ready');

@@ -69,8 +69,8 @@ describe('the environment', () => {
   it('is checked as the command line is, and its variable is named', () => {
     expect(() => start('', { TCPCOPY_PERCENTAGE: '150' })).toThrow('TCPCOPY_PERCENTAGE "150"');
     expect(() => start('', { TCPCOPY_LONELY: 'maybe' })).toThrow('expected true or false');
-    expect(() => start('', { TCPCOPY_SESSION_BLOCK: '2' })).toThrow(
-      'Cannot use TCPCOPY_SESSION_BLOCK: it is not there yet',
+    expect(() => start('', { TCPCOPY_SNAP_LENGTH: '2' })).toThrow(
+      'Cannot use TCPCOPY_SNAP_LENGTH: it is not there yet',
     );
   });
 
@@ -91,7 +91,7 @@ describe('the environment', () => {
   it('is warned of when no option has the name', () => {
     expect(start('', { TCPCOPY_LOGLEVEL: 'debug', TCPCOPY_CHECK: '1' }).warnings).toEqual([
       'The environment has TCPCOPY_LOGLEVEL, which names no option: is TCPCOPY_LOG_LEVEL meant?',
-      expect.stringContaining('TCPCOPY_CHECK, which names no option'),
+      'The environment has TCPCOPY_CHECK, which is left out: --check belongs on the command line',
     ]);
   });
 });
@@ -127,6 +127,14 @@ it('a configuration file that never ends is refused', () => {
 });
 
 describe('describeEffective', () => {
+  it('shows what has no effect, and says so', () => {
+    const parsed = parseArguments(TCPCOPY, ['-U', '4'], { TCPCOPY_MTU: '1200' });
+    if (parsed.kind !== 'start') throw new Error(`Got ${parsed.kind}`);
+    const text = describeEffective(TCPCOPY, parsed.values);
+    expect(text).toMatch(/^session-block = 4 +# -U, no effect$/m);
+    expect(text).toMatch(/^mtu = 1200 +# TCPCOPY_MTU$/m);
+  });
+
   it('tells values and their sources', () => {
     const path = file('percentage = 12.5\n');
     const text = describeEffective(

@@ -50,8 +50,8 @@ export function environmentSettings(
     if (!label.startsWith(prefix) || text === undefined || text === '') continue;
     if (isServiceLink(label.slice(prefix.length), text)) continue;
     const spec = specs.get(label);
-    if (spec === undefined || spec.commandLineOnly)
-      warnings.push(unknown(label, [...specs.keys()]));
+    if (spec === undefined) warnings.push(unknown(label, [...specs.keys()]));
+    else if (spec.commandLineOnly) warnings.push(misplaced(label, spec));
     else settings.set(spec.name, { label, texts: variableTexts(spec, label, text) });
   }
   return { settings, warnings };
@@ -71,6 +71,9 @@ function variableTexts(spec: OptionSpec, label: string, text: string): string[] 
   }
   return ON.has(word) ? [''] : [];
 }
+
+const misplaced = (label: string, spec: OptionSpec): string =>
+  `The environment has ${label}, which is left out: --${spec.name} belongs on the command line`;
 
 function unknown(label: string, names: readonly string[]): string {
   const close = nearest(label, names);

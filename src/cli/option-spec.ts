@@ -38,10 +38,12 @@ export interface OptionSpec {
   /** One sentence without a full stop at the end. */
   readonly doc: string;
   /**
-   * Set when the option is known but does not work yet: what to do in the meantime, or why it has no use here. A start
-   * with it ends with a message and exit status 2.
+   * Set when the option is taken for the sake of the original's command lines and changes nothing: why, to follow "has no
+   * effect: ". A start with it says so.
    */
-  readonly later?: string;
+  readonly noEffect?: string;
+  /** Set when a start with the option ends with a message and exit status 2: why, to follow "Cannot use -t: ". */
+  readonly refused?: string;
   /** `ctl set` may change it while the program runs, and so does a configuration file that is read again. */
   readonly changeable?: true;
   /** It asks for something once, so neither the environment nor a configuration file may set it. */

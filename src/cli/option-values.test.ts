@@ -64,18 +64,21 @@ describe('the option tables', () => {
   });
 
   it.each([TCPCOPY, INTERCEPT])(
-    '$name: each option works or says that it is not there yet',
+    '$name: each option works, or says that it has no effect or is refused, and why',
     (program) => {
       for (const spec of program.options) {
         if (spec.name === 'help' || spec.name === 'version') continue;
         for (const form of [optionLabel(spec), `--${spec.name}`]) {
           const argv = [form, ...sample(spec)];
-          if (spec.later === undefined) {
-            const parsed = parseArguments(program, argv);
-            expect(parsed.kind === 'start' && parsed.values.has(spec.name), form).toBe(true);
-          } else {
-            expect(() => parseArguments(program, argv), form).toThrow('it is not there yet');
+          if (spec.refused !== undefined) {
+            expect(() => parseArguments(program, argv), form).toThrow(spec.refused);
+            continue;
           }
+          const parsed = parseArguments(program, argv);
+          if (parsed.kind !== 'start') throw new Error(`${form} does not start`);
+          expect(parsed.values.has(spec.name), form).toBe(true);
+          const why = spec.noEffect === undefined ? [] : [expect.stringContaining(spec.noEffect)];
+          expect(parsed.values.warnings, form).toEqual(why);
         }
       }
     },
@@ -91,6 +94,24 @@ describe('the option tables', () => {
 });
 
 describe('parseArguments', () => {
+  it('takes what has no effect, checks its range, and says once why it has none', () => {
+    expect(start('-U 64 -U 2').warnings).toEqual([
+      '-U (--session-block) has no effect: memory is not taken in blocks here',
+    ]);
+    expect(start('-n 16 -s 65536', INTERCEPT).warnings).toEqual([
+      '-n (--batch) has no effect: the size of a batch follows from the load here',
+      '-s (--delay-table) has no effect: that table grows by itself here',
+    ]);
+    expect(refusal('-U 65536').message).toContain('expected an integer from 0 to 65535');
+    expect(refusal('-s 0', INTERCEPT).message).toContain('expected an integer from 1 to 16777216');
+  });
+
+  it('refuses what the original refuses in every build', () => {
+    expect(refusal('-t 5', INTERCEPT).message).toBe(
+      'Cannot use -t (--timeout): the original refuses it too, in every build',
+    );
+  });
+
   it('reads attached values, groups and long forms as getopt does', () => {
     for (const line of ['-p 99 -d -W -O', '-p99 -dWO', '-dWOp99', '--port=99 --daemon -WO']) {
       const values = start(line);

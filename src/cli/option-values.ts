@@ -81,7 +81,7 @@ export class OptionValues {
     return spec;
   }
 
-  /** Form and range first, so that a bad value is called so even where the option is not there yet. */
+  /** Form and range first, so that a bad value is called so even where the option does nothing. */
   #check(spec: OptionSpec): void {
     const label = this.#label(spec);
     const { value } = spec;
@@ -100,10 +100,11 @@ export class OptionValues {
         );
       }
     }
-    if (spec.later !== undefined) {
-      const name = label === optionLabel(spec) ? `${label} (--${spec.name})` : label;
-      throw new UsageError(`Cannot use ${name}: it is not there yet`, spec.later);
+    const name = label === optionLabel(spec) ? `${label} (--${spec.name})` : label;
+    if (spec.refused !== undefined) {
+      throw new UsageError(`Cannot use ${name}: ${spec.refused}`, 'Leave it out.');
     }
+    if (spec.noEffect !== undefined) this.#warn(`${name} has no effect: ${spec.noEffect}`);
   }
 
   #warn(warning: string | undefined): void {
@@ -114,7 +115,7 @@ export class OptionValues {
 /**
  * Reads the arguments after the program's name as getopt does: `-n 1`, `-n1`, `-dWO`, `--copies 1`, `--copies=1`. What they
  * leave open is taken from variables of the environment, and then from the file of `--config`.
- * @throws UsageError for an unknown option, a missing or bad value, an option that is not there yet, or a stray word;
+ * @throws UsageError for an unknown option, a missing or bad value, an option that is refused, or a stray word;
  * StartError for a configuration file that cannot be read.
  */
 export function parseArguments(

@@ -6,14 +6,12 @@ import {
 import { DEFAULT_MAX_ROUTES } from '../intercept/route-table.ts';
 import { commonOptions } from './options-common.ts';
 import type { OptionSpec, ProgramSpec } from './option-spec.ts';
+import { DEFAULT_QUEUE_LENGTH } from './queue-config.ts';
 
 const CAPTURE = 'Responses';
 const CONTROL = 'Connections from tcpcopy';
-const TRADITIONAL = 'Taking packets from netfilter';
+const QUEUE = 'Responses from a queue of the firewall';
 const PROCESS = 'The process';
-
-const NETFILTER_HINT =
-  'Responses are captured; let the routes lead them to this host and -F name them.';
 
 const OPTIONS: readonly OptionSpec[] = [
   {
@@ -51,7 +49,7 @@ const OPTIONS: readonly OptionSpec[] = [
     value: { kind: 'integer', argument: 'n', min: 1, max: 16777216 },
     group: CAPTURE,
     doc: 'buckets of the table of responses that wait for their route',
-    later: 'That table grows by itself here, so leave it out.',
+    noEffect: 'that table grows by itself here',
   },
   {
     letter: 'p',
@@ -102,10 +100,10 @@ const OPTIONS: readonly OptionSpec[] = [
   {
     letter: 'n',
     name: 'batch',
-    value: { kind: 'integer', argument: 'n', min: 0, max: 15 },
+    value: { kind: 'integer', argument: 'n', min: 0, max: 65535 },
     group: CONTROL,
     doc: 'first size of the batches of response headers',
-    later: 'The size of a batch follows from the load here, so leave it out.',
+    noEffect: 'the size of a batch follows from the load here',
   },
   {
     name: 'max-connections',
@@ -149,28 +147,34 @@ const OPTIONS: readonly OptionSpec[] = [
     doc: 'with --single: refuse a tcpcopy that connects while another is connected',
   },
   {
+    name: 'queue',
+    value: { kind: 'integer', argument: 'number', min: 0, max: 65535 },
+    defaultNote: '0 with -x or -q, else responses are captured',
+    group: QUEUE,
+    doc: 'take responses from this netfilter queue, into which a rule of the firewall puts them (NFQUEUE), and drop them',
+  },
+  {
     letter: 'x',
     name: 'pass-through',
     value: { kind: 'list', argument: 'list' },
-    group: TRADITIONAL,
-    doc: 'addresses whose packets are let through (traditional build)',
-    later: NETFILTER_HINT,
+    group: QUEUE,
+    doc: 'let packets in the queue through that go to these addresses, separated by commas',
   },
   {
     letter: 'q',
     name: 'queue-length',
-    value: { kind: 'integer', argument: 'n', min: 1, max: 1048576 },
-    group: TRADITIONAL,
-    doc: 'length of the netfilter queue (nfqueue build)',
-    later: NETFILTER_HINT,
+    value: { kind: 'integer', argument: 'n', min: 0, max: 1048576 },
+    defaultNote: String(DEFAULT_QUEUE_LENGTH),
+    group: QUEUE,
+    doc: 'packets that may wait in the queue; further ones are dropped; 0 means the default',
   },
   {
     letter: 't',
     name: 'timeout',
     value: { kind: 'text', argument: 'value' },
-    group: TRADITIONAL,
-    doc: 'known to the original, which refuses it in every build',
-    later: 'Leave it out.',
+    group: CONTROL,
+    doc: 'a letter without a meaning',
+    refused: 'the original refuses it too, in every build',
   },
 ];
 
@@ -179,6 +183,6 @@ export const INTERCEPT: ProgramSpec = {
   name: 'intercept',
   summary: 'Captures the responses of the target server and returns their headers to tcpcopy.',
   usage: 'intercept [options]',
-  groups: [CAPTURE, CONTROL, TRADITIONAL, PROCESS],
+  groups: [CAPTURE, QUEUE, CONTROL, PROCESS],
   options: [...OPTIONS, ...commonOptions('intercept', PROCESS)],
 };

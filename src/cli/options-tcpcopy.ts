@@ -224,10 +224,10 @@ const SESSION_OPTIONS: readonly OptionSpec[] = [
   {
     letter: 'U',
     name: 'session-block',
-    value: { kind: 'integer', argument: 'KB', min: 1, max: 63 },
+    value: { kind: 'integer', argument: 'KB', min: 0, max: 65535 },
     group: SESSIONS,
     doc: 'size of the memory blocks of a session',
-    later: 'Memory is not taken in blocks per session here, so leave it out.',
+    noEffect: 'memory is not taken in blocks here',
   },
 ];
 
@@ -262,7 +262,7 @@ const CAPTURE_OPTIONS: readonly OptionSpec[] = [
     value: { kind: 'integer', argument: 'octets', min: 1, max: 65535 },
     group: CAPTURE,
     doc: 'octets captured of each packet',
-    later: 'Packets are captured whole.',
+    refused: 'it is not there yet',
   },
   {
     letter: 'o',
@@ -270,7 +270,7 @@ const CAPTURE_OPTIONS: readonly OptionSpec[] = [
     value: { kind: 'text', argument: 'interface' },
     group: CAPTURE,
     doc: 'send frames through this interface, to the MAC addresses in -x',
-    later: 'Copies go through a raw IP socket, and the kernel finds the way.',
+    refused: 'it is not there yet',
   },
 ];
 

@@ -25,6 +25,16 @@ describe('parseTransfers', () => {
     expect(warnings).toEqual([]);
   });
 
+  it('row 3: refuses a pair without "-", with exit status 2', () => {
+    for (const text of ['80', '80-10.0.0.1:80,81', '80:10.0.0.1']) {
+      const refused = expect.objectContaining({
+        exitCode: 2,
+        message: expect.stringMatching(/^Cannot read -x ".*": .*has no "-"/),
+      });
+      expect(() => parseTransfers(text), text).toThrow(refused);
+    }
+  });
+
   it('row 2: pairs keep their order, and the first that fits decides', () => {
     const { transfers, warnings } = parseTransfers('10.0.0.1:80-192.168.0.2:81,80-192.168.0.2:82');
     const targetOf = (to: string): number | undefined =>

@@ -20,6 +20,9 @@ export const IPPROTO_TCP = 6;
 export const IPPROTO_IPV6 = 41;
 export const IPPROTO_RAW = 255;
 
+/** Of AF_NETLINK. */
+export const NETLINK_NETFILTER = 12;
+
 export const SOL_SOCKET = 1;
 export const SOL_PACKET = 263;
 

@@ -41,14 +41,18 @@ export const errnoText = (errno: number): string =>
   getSystemErrorMap().get(-errno)?.[1] ?? `error number ${errno}`;
 
 export const EPERM = 1;
+export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;
+export const EBUSY = 16;
 export const ENODEV = 19;
+export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
 export const EMSGSIZE = 90;
+export const EPROTONOSUPPORT = 93;
 export const EAFNOSUPPORT = 97;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;

@@ -1,9 +1,18 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { libc } from './libc.ts';
 import { PidFileError, writePidFile } from './pid-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pid-file-'));
@@ -56,6 +65,33 @@ describe('pid file', () => {
     writePidFile(path, 'intercept').close();
     child.kill();
     await once(child, 'exit');
+  });
+
+  it('is held under its name, when the one before removes it at that moment', () => {
+    const path = join(folder, 'e.pid');
+    const flock = libc.flock;
+    const spy = vi.spyOn(libc, 'flock').mockImplementationOnce((fd, operation) => {
+      unlinkSync(path);
+      return flock(fd, operation);
+    });
+    const file = writePidFile(path, 'tcpcopy');
+    expect(spy).toHaveBeenCalledTimes(2);
+    spy.mockRestore();
+    expect(readFileSync(path, 'utf8')).toBe(`${process.pid}\n`);
+    expect(() => writePidFile(path, 'tcpcopy')).toThrow('runs with it');
+    file.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('of another instance is not removed', () => {
+    const path = join(folder, 'f.pid');
+    const first = writePidFile(path, 'tcpcopy');
+    unlinkSync(path);
+    const second = writePidFile(path, 'tcpcopy');
+    first.close();
+    expect(readFileSync(path, 'utf8')).toBe(`${process.pid}\n`);
+    second.close();
+    expect(existsSync(path)).toBe(false);
   });
 
   it('leaves alone what is no pid file', () => {

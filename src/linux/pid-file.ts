@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   ftruncateSync,
   openSync,
   readFileSync,
@@ -33,6 +34,13 @@ export interface PidFile {
  * The file goes with `close` or with the process. Throws `PidFileError`.
  */
 export function writePidFile(path: string, program: string): PidFile {
+  // One that ends removes its file: perhaps between our opening and our lock, which is then on a file that nobody finds.
+  let held: PidFile | undefined;
+  while (held === undefined) held = tryToHold(path, program);
+  return held;
+}
+
+function tryToHold(path: string, program: string): PidFile | undefined {
   const fd = openPidFile(path);
   try {
     const former = readPid(path, fd);
@@ -42,6 +50,10 @@ export function writePidFile(path: string, program: string): PidFile {
       throw new PidFileError(
         `Cannot write the pid file '${path}': ${holder} runs with it: stop that one first, or give this one a file of its own with -P`,
       );
+    }
+    if (!leadsTo(path, fd)) {
+      closeSync(fd);
+      return undefined;
     }
     fill(path, fd);
     return heldPidFile(path, fd, former);
@@ -87,15 +99,23 @@ function heldPidFile(path: string, fd: number, stale: number | undefined): PidFi
     open = false;
     process.off('exit', close);
     try {
-      unlinkSync(path);
+      // Somebody may have removed it, and another instance have one of its own there.
+      if (leadsTo(path, fd)) unlinkSync(path);
     } catch {
-      // Somebody removed it before us, or this process has become a user that may not: then it is empty.
+      // This process has become a user that may not: then it is empty.
       ftruncateSync(fd);
     }
     closeSync(fd);
   };
   process.on('exit', close);
   return { stale, close };
+}
+
+/** Whether `path` names the very file that is open as `fd`. */
+function leadsTo(path: string, fd: number): boolean {
+  const named = lstatSync(path, { throwIfNoEntry: false });
+  const opened = fstatSync(fd);
+  return named !== undefined && named.ino === opened.ino && named.dev === opened.dev;
 }
 
 /** The number in the file. What is neither empty nor such a number is no pid file, and is left as it is. */

@@ -51,6 +51,22 @@ describe('several copies (-n 3)', () => {
   );
 
   dialogue(
+    'row 55: with -f responses to the ports that it gives find their copies',
+    (d) => {
+      const ends = openAll(d, 3);
+      expect(ends.map(({ port }) => Math.floor(port / 2048))).toEqual([2, 2, 2]);
+      d.client('PA', { seq: CLIENT_ISN + 1, ack: ONLINE_ISN + 1, data: 10 });
+      for (const from of ends) {
+        // The acknowledgement number is what the response has brought.
+        d.expect('PA', { from, seq: CLIENT_ISN + 1, ack: TARGET_ISN + 1, data: 10 });
+        d.advance(millis(1));
+      }
+      expect(d.replayer.ledger.unknownResponses).toBe(0);
+    },
+    { replayer: { copies: 3, portRange: 2 } },
+  );
+
+  dialogue(
     'each gets what is captured, in memory that they share, and ends by itself',
     (d) => {
       const ends = openAll(d, 3);

@@ -67,9 +67,20 @@ describe('where copies come from', () => {
     expect(all).toEqual(['10.1.2.3:40000', '10.1.2.3:40132', '10.1.2.3:40196']);
   });
 
-  it('beyond 65535 they go on after the services', () => {
-    const { places } = world({});
+  it('row 54: beyond 65535 they go on after the services, and none meets another', () => {
+    const { live, places } = world({});
     expect(said(find(places, synFrom('10.1.2.3', 65_500), 1))).toBe('10.1.2.3:1120');
+    const seen = new Set<string>();
+    for (const port of [65_500, 65_501, 65_535, 1120, 1024]) {
+      for (const lane of [0, 1, 2]) {
+        const ends = find(places, synFrom('10.1.2.3', port), lane) as CopyEndpoints;
+        expect(ends.sourcePort).toBeGreaterThanOrEqual(1024);
+        expect(ends.sourcePort).toBeLessThan(65_536);
+        live.begin(ends);
+        seen.add(said(ends));
+      }
+    }
+    expect(seen.size).toBe(15);
   });
 
   it('of the addresses of -c each copy of a client has its own, and keeps it', () => {

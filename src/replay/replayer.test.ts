@@ -8,6 +8,7 @@ import { Verdict } from '../session/verdict.ts';
 import { Dialogue } from '../testing/dialogue.ts';
 import { address, transfer } from '../testing/harness.ts';
 import { buildPacket } from '../testing/packet.ts';
+import { PacketError } from '../wire/packet-view.ts';
 import { ClientAddresses } from './client-addresses.ts';
 import { selector } from './sampling.ts';
 
@@ -59,15 +60,48 @@ describe('sampling (-r)', () => {
     }
   }
 
-  it('row 49: -r 50 copies about half of the connections', () => {
+  it('row 49: -r 50 copies about half of the connections, each of them whole', () => {
     const random = new Random(7);
     let copied = 0;
+    const d = new Dialogue({ replayer: { percentage: 50 } });
     for (let i = 0; i < 10_000; i++) {
-      if (selector(0, 0, 0xffff, random.uint32(), random.int(1024, 65_536)) < 50) copied++;
+      const word = random.uint32();
+      const port = random.int(1024, 65_536);
+      const isChosen = selector(0, 0, 0xffff, word, port) < 50;
+      if (isChosen) copied++;
+      // Some of them, loopback addresses aside: the target is none.
+      if (i % 25 !== 0 || word >>> 24 === 127) continue;
+      const end = from([24, 16, 8, 0].map((shift) => (word >>> shift) & 255).join('.'), port);
+      const verdicts = [
+        d.client('S', { seq: 1, ...end }),
+        d.client('PA', { seq: 2, ...end, data: 5 }),
+        d.client('FA', { seq: 7, ...end }),
+      ];
+      if (isChosen) expect(verdicts).toEqual([Verdict.syn, Verdict.data, Verdict.fin]);
+      else expect(verdicts).toEqual(Array(3).fill(Verdict.notSampled));
+      expect(d.takeSent()).toHaveLength(isChosen ? 1 : 0);
     }
-    expect(copied).toBeGreaterThan(4700);
-    expect(copied).toBeLessThan(5250);
+    // 49.7 % of all addresses and ports.
+    expect(copied / 10_000).toBeCloseTo(0.497, 1);
+    expect(Math.abs(copied - 4970)).toBeLessThan(250);
+    d.finish();
   });
+
+  for (const percentage of [0, 100]) {
+    dialogue(
+      `row 10: -r ${percentage} copies connections of every selector`,
+      (d) => {
+        const selectors = new Set<number>();
+        for (let port = 20_000; selectors.size < 100; port++) {
+          const { w0, w1, w2, w3 } = address('10.1.2.3');
+          selectors.add(selector(w0, w1, w2, w3, port));
+          expect(d.client('S', { seq: 1, ...from('10.1.2.3', port) })).toBe(Verdict.syn);
+          d.expect('S', from('10.1.2.3', port));
+        }
+      },
+      { replayer: { percentage } },
+    );
+  }
 
   dialogue(
     'the address that counts is the one of -c',
@@ -193,10 +227,63 @@ describe('transfers (-x)', () => {
     options,
   );
 
+  dialogue(
+    'rows 57 and 59: UDP, headers of impossible length and fragments are counted, and no more',
+    (d) => {
+      const spoiled = (...changes: readonly (readonly [number, number])[]): Uint8Array => {
+        const octets = buildPacket({
+          from: { address: '10.1.2.3', port: 40_000 },
+          to: { address: '10.8.0.1', port: 80 },
+          seq: 1,
+          ack: 0,
+          flags: 'S',
+          window: 100,
+          urgentPointer: 0,
+          ttl: 64,
+          trafficClass: 0,
+          ipId: 1,
+          dontFragment: true,
+          options: {},
+          payload: new Uint8Array(0),
+        });
+        for (const [at, value] of changes) octets[at] = value;
+        return octets;
+      };
+      const errors = [
+        [PacketError.notTcp, [[9, 17]]],
+        [PacketError.badIpHeaderLength, [[0, 0x44]]],
+        [PacketError.badDataOffset, [[32, 0x40]]],
+        // An offset, and More Fragments.
+        [PacketError.fragment, [[7, 1]]],
+        [PacketError.fragment, [[6, 0x20]]],
+      ] as const;
+      for (const [error, changes] of errors) {
+        const before = d.replayer.ledger.packetErrors[error] as number;
+        d.capture(spoiled(...changes));
+        expect(d.replayer.ledger.packetErrors[error]).toBe(before + 1);
+      }
+      expect([d.replayer.ledger.captured, d.replayer.size]).toEqual([errors.length, 0]);
+      d.expectNothing();
+      d.capture(spoiled());
+      d.expect('S', { seq: 1 });
+    },
+  );
+
   dialogue('a loopback address and any other do not go together', (d) => {
     expect(d.client('S', from('127.0.0.1'))).toBe(Verdict.loopback);
     d.expectNothing();
   });
+
+  dialogue(
+    'row 13: a target at a loopback address gets the connections of loopback addresses, and no others',
+    (d) => {
+      expect(d.client('S', from('10.0.0.5'))).toBe(Verdict.loopback);
+      d.expectNothing();
+      expect(d.client('S', from('127.0.0.1'))).toBe(Verdict.syn);
+      d.expect('S', { ...from('127.0.0.1'), to: { address: '127.0.0.1', port: 81 } });
+    },
+    { replayer: { transfers: [transfer(80, '127.0.0.1', 81)] } },
+  );
 
   dialogue(
     'row 14: -H is where copies of loopback addresses come from, and of no others',

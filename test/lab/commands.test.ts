@@ -7,7 +7,7 @@ import { compareServers, drained, startHttpServer, startLoad } from '../../lab/h
 import { isIdentical } from '../../lab/compare.ts';
 import { commandEnvironment, startCopying } from '../../lab/programs.ts';
 import { createLab, type HostName, type Lab } from '../../lab/topology.ts';
-import { selector } from './support.ts';
+import { readSection, selector } from './support.ts';
 
 /** Types a line on a host. A daemon must let go of the terminal, or this does not return. */
 async function type(lab: Lab, host: HostName, line: string): Promise<void> {
@@ -90,7 +90,7 @@ test('row 12: daemons write pid file and log, and SIGTERM ends them in order', a
 });
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
-  'row 118: %s resets the open copies at the target',
+  'row 118: %s resets the open copies at the target, each once, after a last block',
   async (signal) => {
     await using lab = await createLab();
     await startHttpServer(lab, 'online');
@@ -110,6 +110,10 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
     expect(await tcpcopy.child.stop(signal)).toEqual({ code: 0, signal: null });
     for (let i = 0; i < 100 && (await established(lab)) > 0; i++) await sleep(50);
     expect(await established(lab), tcpcopy.text()).toBe(0);
+    const said = tcpcopy.text();
+    // The block is written before they are reset, as in the original; the account after it.
+    expect(said).toMatch(/info active:8,rel:0,obs del:0,tw:0$/m);
+    expect(readSection(said, 'packets sent to targets').parts['RST'], said).toBe(8);
   },
 );
 

@@ -147,7 +147,7 @@ async function packetsIn(files: readonly string[], target: string): Promise<stri
   return found;
 }
 
-test('what editcap, mergecap and tcprewrite make of a capture, and what mirrors wrap it in, is the same traffic', async () => {
+test('rows 61 and 114: what editcap, mergecap and tcprewrite make of a capture, and what mirrors wrap it in, is the same traffic', async () => {
   await using lab = await createLab();
   const { file, online } = await record(lab, SHORT);
   const at = (name: string): string => join(lab.folder, name);
@@ -201,7 +201,7 @@ test('what editcap, mergecap and tcprewrite make of a capture, and what mirrors 
   expectSame(online, await replay(lab, 81, [['--read', at('frames ERSPAN II'), '-a', '4']]));
 });
 
-test('recorded on all interfaces, damaged, or without anything to copy', async () => {
+test('row 115: recorded on all interfaces, damaged, without anything to copy, or missing', async () => {
   await using lab = await createLab();
   const { file, online } = await record(lab, SHORT, 'any');
   await startProgram(lab, 'intercept', interceptArgs({ filter: null }));

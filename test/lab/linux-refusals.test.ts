@@ -37,6 +37,37 @@ describe('without CAP_NET_RAW', () => {
   });
 });
 
+describe('without CAP_NET_ADMIN', () => {
+  it('the netfilter queue says which capability is missing', () => {
+    const drop = ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'];
+    const options = '{ queue: 0, maxLength: 9, copyRange: 99, passThrough: [] }';
+    const script = `(await import(${module('netfilter-queue')})).openNetfilterQueue(${options})`;
+    expect(thrown(drop, script)).toMatch(
+      /^SystemError: Cannot take packets from the netfilter queue 0: NFQNL_CFG_CMD_BIND failed with EPERM .*CAP_NET_ADMIN is missing; run as root/,
+    );
+  });
+});
+
+describe('a netfilter queue whose program loses CAP_NET_ADMIN', () => {
+  it('tells that the kernel refuses its verdicts', () => {
+    const script = `
+      const { execSync } = await import('node:child_process');
+      const { connect } = await import('node:net');
+      execSync('ip link set lo up; iptables -A INPUT -p tcp --dport 9 -j NFQUEUE --queue-num 0');
+      const { openNetfilterQueue } = await import(${module('netfilter-queue')});
+      await new Promise((_, reject) => {
+        const options = { queue: 0, maxLength: 9, copyRange: 99, passThrough: [], onError: reject };
+        const queue = openNetfilterQueue(options);
+        process.setuid(65534);
+        queue.onReadable(() => queue.receive({ handlePacket: () => undefined }, 64));
+        connect(9, '127.0.0.1').on('error', () => undefined);
+      }).finally(() => setImmediate(() => process.exit()))`;
+    expect(thrown(['timeout', '20', 'unshare', '--net'], script)).toMatch(
+      /^SystemError: Cannot take packets from the netfilter queue 0: nfnetlink_queue failed with EPERM .*CAP_NET_ADMIN is missing/,
+    );
+  });
+});
+
 describe('without libpcap', () => {
   const libraries = execFileSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' })
     .split('\n')

@@ -1,4 +1,6 @@
 // Bad starts: each says what failed and what to do, and has a non-zero exit status.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   commandEnvironment,
@@ -60,14 +62,17 @@ describe('arguments', () => {
     { title: 'port 0', args: ['-x', '80-10.66.0.2:0', ...s], says: [/\b0\b/, /port/] },
     { title: 'port 70000', args: ['-x', '70000-10.66.0.2:80', ...s], says: [/70000/, /port/] },
     { title: '-r 150', args: ['-x', '80-10.66.0.2:80', ...s, '-r', '150'], says: [/150/, /100/] },
-    { title: 'not there yet', args: ['-x', '80-10.66.0.2:80', ...s, '-U', '4'], says: [/-U/] },
     { title: 'unknown option', args: ['-x', '80-10.66.0.2:80', ...s, '-Z'], says: [/-Z/] },
   ])('tcpcopy: $title', async ({ args, says }) => {
     expectRefusal(await start('tcpcopy', args), ...says);
   });
 
-  test('intercept: an empty -F', async () => {
+  test('intercept: an empty -F, and an option that is refused', async () => {
     expectRefusal(await start('intercept', ['-i', 'eth0', '-F', '']), /-F/);
+    expectRefusal(
+      await start('intercept', ['-i', 'eth0', '-t', '5']),
+      /-t \(--timeout\): .*refuses/,
+    );
   });
 });
 
@@ -151,6 +156,53 @@ describe('the machine', () => {
 });
 
 describe('good starts', () => {
+  test('with options that have no effect, which is said', async () => {
+    const idle = ['-n', '16', '-s', '65536', '-p', '4000', '-i', 'eth0'];
+    const intercept = await startProgram(lab, 'intercept', idle);
+    const tcpcopy = await startProgram(lab, 'tcpcopy', [...tcpcopyArgs(lab), '-U', '4']);
+    expect(tcpcopy.text()).toMatch(/warn -U \(--session-block\) has no effect: memory/);
+    expect(intercept.text()).toMatch(/warn -n \(--batch\) has no effect: .*\n.*warn -s \(--delay/);
+    for (const program of [tcpcopy, intercept]) expect((await program.stop()).code).toBe(0);
+  });
+
+  test.each<ProgramName>(['tcpcopy', 'intercept'])(
+    '%s goes on when nobody reads its output, and ends in order',
+    async (name) => {
+      const log = join(lab.folder, `${name}.log`);
+      const args = name === 'tcpcopy' ? tcpcopyArgs(lab) : [...interceptArgs(), '-p', '4001'];
+      const { child } = launchProgram(lab, name, [...args, '-l', log]);
+      child.process.stderr?.destroy();
+      child.process.stdout?.destroy();
+      const logged = (): string => (existsSync(log) ? readFileSync(log, 'utf8') : '');
+      await expect.poll(logged, { timeout: 15_000 }).toContain('info ready');
+      process.kill(child.pid, 'SIGUSR2');
+      await expect.poll(logged, { timeout: 15_000 }).toMatch(/info (packets|responses) captured/);
+      expect(await child.stop('SIGTERM'), logged()).toEqual({ code: 0, signal: null });
+    },
+  );
+
+  test.each<ProgramName>(['tcpcopy', 'intercept'])(
+    '%s: signals that come before anything is loaded neither end it nor open a debugger',
+    async (name) => {
+      // Raises each as soon as it is listened to. With --check nothing of the program itself listens.
+      const raise = `process.on('newListener', (event) => {
+        if (event.startsWith('SIG')) setImmediate(() => {
+          process.kill(process.pid, event);
+          console.error('raised', event);
+        });
+      });`;
+      const args = name === 'tcpcopy' ? tcpcopyArgs(lab) : interceptArgs();
+      const loader = `data:text/javascript;base64,${Buffer.from(raise).toString('base64')}`;
+      const result = await start(name, [...args, '--check'], `NODE_OPTIONS='--import=${loader}'`);
+      expect(result.code, result.stderr).toBe(0);
+      for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2']) {
+        expect(result.stderr).toContain(`raised ${signal}`);
+      }
+      expect(result.stderr).not.toContain('Debugger');
+      expect(result.stdout).toMatch(/^log-level = "info"/m);
+    },
+  );
+
   test('plain copying needs no libpcap', async () => {
     const env = commandEnvironment(lab);
     const line = `${WITHOUT_LIBPCAP} exec ${typed('tcpcopy', tcpcopyArgs(lab))}`;
