@@ -5,7 +5,7 @@ import { describe as inWords, isIdentical } from '../../lab/compare.ts';
 import type { LoadPart } from '../../lab/load-plan.ts';
 import { startCopying } from '../../lab/programs.ts';
 import { createLab } from '../../lab/topology.ts';
-import { copyLoad, expectIdentical, peerOf, selector } from './support.ts';
+import { copyLoad, expectIdentical, peerOf, readSection, selector } from './support.ts';
 
 test('the oracle of -r agrees with the original’s examples', () => {
   expect(selector('10.1.2.3', 40000)).toBe(31);
@@ -35,6 +35,27 @@ describe('-r 20', () => {
     expect(got.sort(), outcome.said).toEqual(wanted.sort());
   });
 });
+
+test.each([1, 10, 50])(
+  '-r %i over 10,000 connections copies as many within one percentage point',
+  async (percentage) => {
+    await using lab = await createLab({ clientAddresses: 5 });
+    const parts = lab.clientAddresses().map((address, i): LoadPart => {
+      const part = { kind: 'new', requests: 2000, rate: 300, connections: 10 } as const;
+      return { ...part, name: `client${i}`, addresses: [address] };
+    });
+    const outcome = await copyLoad(lab, parts, {
+      tcpcopy: ['-r', String(percentage)],
+      wanted: percentage * 100,
+      quiet: 2000,
+    });
+    expect(outcome.result).toMatchObject({ answered: 10_000, errors: {} });
+    expect(Math.abs(outcome.target.length / 100 - percentage), outcome.said).toBeLessThan(1);
+    const { total, parts: ends } = readSection(outcome.said, 'connections seen');
+    expect(total).toBe(10_000);
+    expect(ends['not sampled (-r)']).toBe(10_000 - outcome.target.length);
+  },
+);
 
 describe('-c', () => {
   test.each([
