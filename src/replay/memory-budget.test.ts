@@ -103,3 +103,13 @@ dialogue(
     expect(d.client('S', { seq: 1, ...client(21) })).toBe(Verdict.syn);
   },
 );
+
+dialogue('a connection that is refused in the place of an idle one leaves no route behind', (d) => {
+  open(d, 0);
+  d.target('A', { seq: TARGET_ISN + 1, ack: CLIENT_ISN + 1, to: client(0).from });
+  expect(d.routes).toHaveLength(1);
+  d.command((replayer) => replayer.noteMemory(true));
+  expect(d.client('S', { seq: 900_000, ...client(0) })).toBe(Verdict.overMemory);
+  expect(d.replayer.ledger.outcomes[Outcome.replaced]).toBe(1);
+  expect(d.routes).toEqual([]);
+});

@@ -45,8 +45,6 @@ export class Replayer {
   /** Copies whose turn has come while others were being polled. */
   readonly #begun: Copy[] = [];
   readonly #view = new PacketView();
-  /** Told of every copy that has ended, with its outcome. */
-  onEnded: ((copy: Copy) => void) | null = null;
 
   constructor(config: ReplayerConfig, random: Random) {
     this.transfers = new TransferTable(config.transfers);
@@ -60,6 +58,11 @@ export class Replayer {
     this.#admission = admission;
     this.#roster = new Roster(copies, leftOut, admission, ledger);
     this.#intake = new Intake(context, transfers, admission, this.#roster, lanes);
+  }
+
+  /** `callback` is told of every copy that has ended, with its outcome. */
+  onEnded(callback: (copy: Copy) => void): void {
+    this.#roster.onEnded = callback;
   }
 
   /** Copies in the table, those included that have ended and linger. */
@@ -113,11 +116,15 @@ export class Replayer {
     const { deadlines, ready } = this.#roster;
     for (let c = deadlines.popDue(now); c !== undefined; c = deadlines.popDue(now)) {
       ready.add(c);
-      try {
-        c.handleTimeout(now);
-      } catch (fault) {
-        this.#roster.contain(now, c, fault);
-      }
+      this.#expire(now, c);
+    }
+  }
+
+  #expire(now: Instant, copy: Copy): void {
+    try {
+      copy.handleTimeout(now);
+    } catch (fault) {
+      this.#roster.contain(now, copy, fault);
     }
   }
 
@@ -147,6 +154,8 @@ export class Replayer {
     while (ready.first !== null && throttle.mayPass(now)) {
       let count = 0;
       for (let c: Copy | null = ready.first; c !== null && count < most; c = c.nextReady) {
+        // While it waited for its turn, a timer of it may have expired.
+        if (throttle.isLimiting && c.pollTimeout() <= now) this.#expire(now, c);
         this.#updateRoute(now, c, registrar);
         count++;
       }
@@ -240,8 +249,8 @@ export class Replayer {
   }
 
   #updateRoute(now: Instant, copy: Copy, registrar: RouteRegistrar): void {
-    if (copy.isDetached || copy.isWaiting) return;
-    if (copy.isFinished) registrar.unregister(copy.ends, copy.routeSlot);
+    if (copy.isWaiting) return;
+    if (copy.isDetached || copy.isFinished) this.#giveUpRoute(copy, registrar);
     else if (copy.routeDue && !copy.hasEnded) {
       copy.routeSlot = registrar.register(copy.ends);
       if (copy.routeSlot === NoRoute.ever) copy.abandon(now, Outcome.unregistered);
@@ -250,14 +259,18 @@ export class Replayer {
     }
   }
 
+  /** Another copy that has the same ends by now has the route too, and gives it up in its turn. */
+  #giveUpRoute(copy: Copy, registrar: RouteRegistrar): void {
+    if (copy.routeSlot < 0) return;
+    const owner = this.#roster.copies.findByEnds(copy.ends);
+    if (owner === undefined || owner === copy) registrar.unregister(copy.ends, copy.routeSlot);
+    else if (owner.routeSlot < 0) owner.routeSlot = copy.routeSlot;
+    copy.routeSlot = -1;
+  }
+
   /** Books what has become of a copy, and when it must be looked at again. */
   #settle(now: Instant, copy: Copy): void {
-    if (copy.hasEnded && !copy.isCounted) {
-      copy.isCounted = true;
-      this.#roster.ages.remove(copy);
-      this.ledger.countOutcome(copy.outcome);
-      this.onEnded?.(copy);
-    }
+    this.#roster.conclude(copy);
     if (copy.isDetached) return;
     const { succession } = copy;
     if (succession !== null && this.#settleSuccession(now, copy, succession)) return;

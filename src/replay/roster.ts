@@ -17,6 +17,8 @@ export class Roster {
   readonly leftOut: LeftOut;
   readonly ledger: Ledger;
   readonly #admission: Admission;
+  /** Told of every copy that has ended. */
+  onEnded: (copy: Copy) => void = () => undefined;
   /** The first fault of ours that was contained, for the log. */
   fault: unknown = undefined;
 
@@ -54,14 +56,26 @@ export class Roster {
     copy.stop(now, Outcome.internalError);
   }
 
+  /** Books what has become of a copy, if it has ended. */
+  conclude(copy: Copy): void {
+    if (!copy.hasEnded || copy.isCounted) return;
+    copy.isCounted = true;
+    this.ages.remove(copy);
+    this.ledger.countOutcome(copy.outcome);
+    this.onEnded(copy);
+  }
+
   /** Takes a copy out of every list: its address and port may be another's. */
   detach(now: Instant, copy: Copy): void {
+    this.conclude(copy);
     copy.isDetached = true;
     this.copies.remove(copy);
     this.ages.remove(copy);
     this.#admission.release(now, copy);
     if (copy.isWaiting) copy.succession?.forget(copy);
     this.deadlines.remove(copy);
+    // Its route is given up at the next poll.
+    if (copy.routeSlot >= 0) this.ready.add(copy);
     const goesOn = !copy.finCaptured && copy.outcome !== Outcome.resetByClient;
     const mayReturn = this.#admission.mayJoin && !isOverfull(copy.outcome);
     if (goesOn && !mayReturn) this.leftOut.remember(copy);

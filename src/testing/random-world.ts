@@ -1,5 +1,6 @@
 import { Random } from '../base/random.ts';
 import { type Duration, micros, millis, seconds } from '../base/time.ts';
+import type { ReplayerConfig } from '../replay/replayer.ts';
 import { type CaptureFaults, FAITHFUL } from './capture-point.ts';
 import { type LinkFaults, PERFECT } from './link.ts';
 import type { ClientFaults, Exchange, OnlineScript } from './online-client.ts';
@@ -21,14 +22,16 @@ const someSize = (random: Random, large: number): number =>
   random.chance(0.1) ? random.int(1, large) : random.int(1, 2000);
 
 /** Whether nothing is lost, damaged, delayed or said twice on the way to the target and back. */
-export function isCalm({ toTarget, fromTarget, pairs }: World): boolean {
+export function isCalm({ toTarget, fromTarget, pairs, harness }: World): boolean {
   const isPerfect = ({ loss, reorder, duplicate, corrupt, rate }: LinkFaults): boolean =>
     loss + reorder + duplicate + corrupt + rate === 0;
   const isPrompt = ({ ignoredSyns, readPause }: TargetScript): boolean =>
     ignoredSyns === 0 && readPause === 0;
   const isWide = fromTarget.mtu === 0;
   const arePrompt = pairs.every(({ target }) => isPrompt(target));
-  return isPerfect(toTarget) && isPerfect(fromTarget) && isWide && arePrompt;
+  const { packets = 0, octets = 0 } = harness?.replayer?.rates ?? {};
+  const isFree = packets + octets === 0;
+  return isPerfect(toTarget) && isPerfect(fromTarget) && isWide && arePrompt && isFree;
 }
 
 /** A random world, the same for the same seed and kind. */
@@ -57,10 +60,22 @@ export function randomWorld(seed: number, { isKind }: WorldKind): World {
     disturbances: isKind ? [] : randomDisturbances(random),
     // Of few SYNs all may be lost even where all is well.
     harness: {
+      replayer: randomBounds(seed, isKind),
       session: { holdRequests, ...limits, ...(isKind ? { handshakeTimeout: seconds(120) } : {}) },
       seed,
     },
   };
+}
+
+/** What may be sent in a second, and held: drawn apart, so that the worlds themselves are the same with and without. */
+function randomBounds(seed: number, isKind: boolean): Partial<ReplayerConfig> {
+  const random = new Random(seed ^ 0x2545_f491);
+  const packets = random.chance(0.1) ? pick(random, [100, 1000, 10_000]) : 0;
+  const octets = random.chance(0.1) ? pick(random, [200_000, 2_000_000]) : 0;
+  const rates = { connections: 0, packets, octets };
+  if (isKind || random.chance(0.9)) return { rates };
+  const payload = pick(random, [4096, 65_536, 300_000]);
+  return { rates, memory: { payload, copies: Number.POSITIVE_INFINITY } };
 }
 
 function randomLinks(

@@ -80,7 +80,7 @@ export class Simulation {
       this.toTarget.send(harness.now, sent);
     });
     this.harness = harness;
-    this.replayer.onEnded = (copy) => this.#handleEnd(copy);
+    this.replayer.onEnded((copy) => this.#handleEnd(copy));
     this.toTarget = new Link(events, random, world.toTarget, (octets) =>
       this.target.handle(harness.now, octets),
     );

@@ -108,6 +108,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
     Outcome.replaced,
     Outcome.segmentLimit,
     Outcome.stopped,
+    Outcome.shed,
   ].map((outcome) => OUTCOME_NAMES[outcome] as string),
   ...[
     Verdict.seenTwice,
@@ -115,6 +116,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
     Verdict.badChecksum,
     Verdict.stray,
     Verdict.afterEnd,
+    Verdict.overMemory,
   ].map((verdict) => VERDICT_NAMES[verdict] as string),
   ...['lost', 'corrupted', 'duplicated', 'overflowed', 'fragmented'].map((n) => `there ${n}`),
   ...['lost', 'duplicated', 'overflowed', 'tooLong'].map((n) => `back ${n}`),
