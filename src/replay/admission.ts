@@ -13,8 +13,9 @@ import { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import { CopyNumber, lagOf } from './copy-number.ts';
 import type { Ledger } from './ledger.ts';
-import { LOOPBACK_NETWORK, Places, type PlacesConfig } from './places.ts';
-import { samplePoint } from './sampling.ts';
+import { breaksLoopbackRule, type OwnPlaces, type PlacesConfig } from './own-places.ts';
+import { Places } from './places.ts';
+import { ALL, isSampled } from './sampling.ts';
 import { type Ramp, Share } from './share.ts';
 import { SynTemplates } from './syn-templates.ts';
 import type { Transfer } from './transfers.ts';
@@ -24,8 +25,6 @@ const SYNTHESISED_TTL = 64;
 const SYNTHESISED_WINDOW = 65_535;
 /** A client whose handshake was not captured counts as this far away: near, but not on the same machine. */
 const JOINED_RTT = 1000 as Duration;
-/** Percent. */
-const ALL = 100;
 
 export interface AdmissionConfig extends PlacesConfig {
   readonly transfers: readonly Transfer[];
@@ -48,7 +47,7 @@ export class Admission {
   /** The online server has few addresses: each is made once. */
   readonly #online: IpAddress[] = [];
   readonly #syns = new SynTemplates();
-  readonly #share: Share;
+  readonly share: Share;
   readonly #number: CopyNumber;
   readonly #places: Places;
   /** How many copies the connection shall have that begins with the packet in hand; the owner sets it to 0 before each packet. */
@@ -66,9 +65,14 @@ export class Admission {
     this.#copies = copies;
     this.#ledger = ledger;
     this.#random = random;
-    this.#share = new Share(config.percentage, config.ramp);
+    this.share = new Share(config.percentage, config.ramp);
     this.#number = new CopyNumber(config.copies ?? 1, random);
     this.#places = new Places(config, copies, random.uint32(), random.int(0, 512));
+  }
+
+  /** Where copies would be if they were alone. */
+  get ownPlaces(): OwnPlaces {
+    return this.#places.own;
   }
 
   /** A copy has left the tables. */
@@ -129,8 +133,8 @@ export class Admission {
     isSyn: boolean,
     former: Copy | undefined,
   ): boolean {
-    const share = isSyn ? this.#share.at(now) : former ? ALL : this.#share.lowest;
-    if (isSampled(p, this.#places.addressOf(p, transfer, 0), share)) return true;
+    const share = isSyn ? this.share.at(now) : former ? ALL : this.share.lowest;
+    if (isSampled(p, this.#places.own.addressOf(p, transfer, 0), share)) return true;
     if (isSyn) {
       this.#ledger.connections++;
       this.#ledger.notSampled++;
@@ -157,7 +161,7 @@ export class Admission {
     lane: number,
     former: Copy | undefined,
   ): CopyEndpoints | Verdict {
-    const replacement = this.#places.addressOf(p, transfer, lane);
+    const replacement = this.#places.own.addressOf(p, transfer, lane);
     if (breaksLoopbackRule(p, transfer, replacement)) return Verdict.loopback;
     if (!this.hasRoom()) return Verdict.overLimit;
     const iss = (p.flags & SYN) !== 0 ? p.seq : seqAdd(p.seq, -1);
@@ -228,20 +232,5 @@ export class Admission {
   }
 }
 
-function isSampled(p: PacketView, as: IpAddress | undefined, share: number): boolean {
-  if (share >= ALL) return true;
-  const point = as
-    ? samplePoint(as.w0, as.w1, as.w2, as.w3, p.sourcePort)
-    : samplePoint(p.src0, p.src1, p.src2, p.src3, p.sourcePort);
-  return point < share;
-}
-
 /** A keep-alive with the octet before those to come (RFC 9293 §3.8.4). Whoever writes a single octet has it pushed. */
 const isProbe = (p: PacketView): boolean => p.payloadLength === 1 && (p.flags & PSH) === 0;
-
-/** A loopback address cannot leave this host, and a target at one can answer no other. */
-function breaksLoopbackRule(p: PacketView, transfer: Transfer, as: IpAddress | undefined): boolean {
-  const word = as ? as.w3 : p.src3;
-  const isLoopback = p.family === 4 && word >>> 24 === LOOPBACK_NETWORK;
-  return isLoopback !== transfer.loopbackOnly;
-}
