@@ -17,6 +17,7 @@ import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
 import { Admission, type AdmissionConfig } from './admission.ts';
 import { type Copy, ReadyList } from './copy.ts';
 import { CopyTable } from './copy-table.ts';
+import type { CommonParts } from './datagrams.ts';
 import { Ledger } from './ledger.ts';
 import { parseResponse, parseWholeResponse } from './response-header.ts';
 import { SkippedFlows } from './skipped-flows.ts';
@@ -64,6 +65,12 @@ export class Replayer {
   /** Copies in the table, those included that have ended and linger. */
   get size(): number {
     return this.#copies.size;
+  }
+
+  /** For whoever copies datagrams beside the connections. */
+  get common(): CommonParts {
+    const { ownPlaces, share } = this.#admission;
+    return { transfers: this.transfers, ownPlaces, share, ledger: this.ledger };
   }
 
   handleClientPacket(now: Instant, packet: CapturedPacket): void {
