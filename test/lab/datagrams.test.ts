@@ -19,6 +19,7 @@ import {
 } from '../../lab/programs.ts';
 import { createLab, type Lab, type LabOptions } from '../../lab/topology.ts';
 import type { DatagramRecord } from '../../lab/udp-plan.ts';
+import { selector } from './support.ts';
 
 /** What both servers got, and what the programs said. */
 interface Outcome {
@@ -39,7 +40,9 @@ const names = (count: number, prefix: string): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}.example`);
 
 /** Sizes around the borders of one, two and three packets, and the longest of all. */
-const SIZES = [600, 1232, 1452, 1453, 1472, 1473, 1480, 2952, 2953, 4096, 9000, 65_507];
+const SIZES = [
+  600, 1232, 1452, 1453, 1472, 1473, 1480, 2411, 2952, 2953, 4096, 7777, 9000, 31_331, 65_507,
+];
 
 /** Waits until the target has as many datagrams as it is to get; a little longer, so that any too many are seen. */
 async function drained(servers: Servers, times: number): Promise<void> {
@@ -163,13 +166,39 @@ test('-r leaves flows out, and -n 1.5 gives half of the flows one copy more', as
     });
   });
   expect(outcome.online.length).toBe(200);
-  const skipped = outcome.packets.get('UDP: not sampled') ?? 0;
-  const taken = outcome.packets.get('UDP: copied') ?? 0;
-  expect(skipped + taken, outcome.said).toBe(200);
+  const chosen = outcome.online.filter(({ address, port }) => selector(address, port) < 50);
+  const taken = chosen.length;
+  expect(outcome.packets.get('UDP: copied'), outcome.said).toBe(taken);
+  expect(outcome.packets.get('UDP: not sampled'), outcome.said).toBe(200 - taken);
   const times = new Map<string, number>();
   for (const { digest } of outcome.target) times.set(digest, (times.get(digest) ?? 0) + 1);
-  expect(times.size, outcome.said).toBe(taken);
+  expect([...times.keys()].toSorted(), outcome.said).toEqual(digests(chosen));
   expect(new Set(times.values())).toEqual(new Set([1, 2]));
+});
+
+test('copies to another port of the online host are not copied again, though the capture sees their fragments', async () => {
+  await using lab = await createLab();
+  const host = lab.ip4('online');
+  const servers = {
+    online: await startDatagramServer(lab, 'online'),
+    target: await startDatagramServer(lab, 'online', 5353),
+  };
+  const { tcpcopy, intercept } = await startCopying(lab, {
+    x: `53-${host}:5353`,
+    filter: null,
+    tcpcopy: ['--udp'],
+  });
+  await exchangeDatagrams(lab, { host, port: 53, sizes: [700, 4096, 9000] });
+  await dig(lab, host, names(5, 'u'));
+  await drained(servers, 1);
+  await tcpcopy.stop();
+  await intercept.stop();
+  const outcome = await outcomeOf(servers, tcpcopy.text());
+  expectSame(outcome);
+  expect(outcome.said).toMatch(/^ {2}UDP datagrams +8$/m);
+  expect(outcome.packets.get('UDP: fragment, others did not come'), outcome.said).toBeGreaterThan(
+    0,
+  );
 });
 
 test('without --udp no datagram is copied', async () => {
