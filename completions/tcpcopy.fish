@@ -8,6 +8,7 @@ complete -c tcpcopy -l gradual-shape -x -a 'linear exponential' -d 'as -g, and a
 complete -c tcpcopy -s n -l copies -x -d 'copies of each connection'
 complete -c tcpcopy -l spread -x -d 'time within which the copies of a connection begin'
 complete -c tcpcopy -s O -l only-new -d 'copy only connections whose SYN was captured, none that were open ...'
+complete -c tcpcopy -l udp -d 'copy also the UDP datagrams that arrive at the addresses and ports of ...'
 complete -c tcpcopy -s c -l client-address -x -d 'addresses that the copies come from, separated by commas: one address, ...'
 complete -c tcpcopy -s f -l port-shift -x -d 'take the ports of the copies from the 2048 that begin with 2048 times ...'
 complete -c tcpcopy -s H -l localhost-address -x -d 'IPv4 source address for copies of connections that come from a ...'

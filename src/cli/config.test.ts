@@ -34,6 +34,7 @@ describe('readTcpcopyConfig', () => {
       connectionsPerServer: 2,
       lonely: false,
       single: false,
+      udp: false,
       payloadMessages: false,
       clientRanges: [],
       percentage: 100,
@@ -106,13 +107,14 @@ describe('readTcpcopyConfig', () => {
 
   it('reads every option that works', () => {
     const config = tcpcopy(
-      '-x 80-10.0.0.2:80 -s 10.0.0.9 -C3 -D1400 -t60 -k70 -WO -i eth0,eth1,eth0 -P run.pid -l a.log',
+      '-x 80-10.0.0.2:80 -s 10.0.0.9 -C3 -D1400 -t60 -k70 -WO --udp -i eth0,eth1,eth0 -P run.pid -l a.log',
     );
     expect(config).toMatchObject({
       connectionsPerServer: 3,
       mss: 1400,
       holdRequests: false,
       onlyNewConnections: true,
+      udp: true,
       sessionTimeout: seconds(60),
       keepaliveTimeout: seconds(70),
       interfaces: ['eth0', 'eth1'],
@@ -167,6 +169,7 @@ describe('readTcpcopyConfig', () => {
       '80-10.0.0.1:81,81-10.0.0.2:81',
     ]) {
       expect(() => tcpcopy(`-x ${pairs} -s a`), pairs).toThrow('copied again without end');
+      expect(() => tcpcopy(`-x ${pairs} -s a --udp`), pairs).toThrow('copied again without end');
     }
     for (const pairs of ['80-10.0.0.2:80', '80-10.0.0.1:81', '10.0.0.1:80-127.0.0.1:80']) {
       expect(tcpcopy(`-x ${pairs} -s a`).transfers, pairs).toHaveLength(1);

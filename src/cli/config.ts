@@ -130,6 +130,8 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly clientRtt?: Duration;
   /** Leave connections alone whose SYN was not captured; `-O`. */
   readonly onlyNewConnections: boolean;
+  /** Datagrams are copied, too. */
+  readonly udp: boolean;
   /** Names; empty for all. */
   readonly interfaces: readonly string[];
   /** -B, octets. */

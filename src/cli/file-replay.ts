@@ -25,15 +25,16 @@ export async function lookAtFiles(
   if (replay.files.includes('-')) return undefined;
   const table = new TransferTable(transfers);
   const survey = await surveyFiles(openCaptureFiles(replay.files), table, replay, nextTurn);
-  if (survey.connections === 0 && replay.shard === undefined) {
+  const found = survey.connections + survey.counts.datagrams;
+  if (found === 0 && replay.shard === undefined) {
     throw new StartError(
       ExitCode.config,
-      describeNothing(survey, table),
+      describeNothing(survey, table, replay.udp === true ? 'TCP or UDP' : 'TCP'),
       '"tcpdump -nr FILE" shows the ports; -x names the one that clients connected to.',
     );
   }
-  const { found, warnings } = describeSurvey(survey);
-  log.info(found);
+  const { found: text, warnings } = describeSurvey(survey);
+  log.info(text);
   for (const warning of warnings) log.warn(warning);
   return survey;
 }

@@ -75,6 +75,12 @@ const COPY_OPTIONS: readonly OptionSpec[] = [
     group: COPY,
     doc: 'copy only connections whose SYN was captured, none that were open before the start',
   },
+  {
+    name: 'udp',
+    value: { kind: 'flag' },
+    group: COPY,
+    doc: 'copy also the UDP datagrams that arrive at the addresses and ports of -x; what the target answers is neither needed nor waited for',
+  },
 ];
 
 const CLIENT_OPTIONS: readonly OptionSpec[] = [

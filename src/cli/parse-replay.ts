@@ -46,6 +46,7 @@ export function readReplay(values: OptionValues): ReplayFiles | undefined {
     speed: parseSpeed(values.text('speed') ?? ''),
     skipGaps: millis(values.integer('skip-gaps')),
     rounds,
+    ...(values.has('udp') && { udp: true }),
     ...(from !== undefined && { from: parseFileTime('--from', from) }),
     ...(to !== undefined && { to: parseFileTime('--to', to) }),
     ...(shard !== undefined && { shard: parseShard(shard) }),

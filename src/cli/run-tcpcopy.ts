@@ -7,11 +7,12 @@ import { compileFilter } from '../linux/pcap-filter.ts';
 import { openRawSender } from '../linux/raw-sender.ts';
 import { systemClock, wallClock } from '../linux/reactor.ts';
 import { newRandom, openTimer } from './process-parts.ts';
-import { transferFilter } from '../linux/transfer-filter.ts';
+import { transferFilter, WHOLE_PACKET } from '../linux/transfer-filter.ts';
 import type { Log } from '../ports/log.ts';
 import type { PacketSource } from '../ports/packet-source.ts';
 import type { Watchable } from '../ports/reactor.ts';
 import { ClientAddresses } from '../replay/client-addresses.ts';
+import { Datagrams } from '../replay/datagrams.ts';
 import { Replayer, type ReplayerConfig } from '../replay/replayer.ts';
 import type { Transfer } from '../replay/transfers.ts';
 import { Copier } from '../runtime/copier.ts';
@@ -24,6 +25,8 @@ import { replayStatistics } from '../runtime/statistics.ts';
 import { WATCH_INTERVAL, Watchdog } from '../runtime/watchdog.ts';
 import type { SessionConfig } from '../session/context.ts';
 import { formatEndpoint } from '../wire/address.ts';
+import { IPPROTO_TCP } from '../wire/tcp.ts';
+import { IPPROTO_UDP } from '../wire/udp.ts';
 import { localAddresses } from './command-line.ts';
 import type { ReplayFiles, TcpcopyConfig } from './config.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -69,6 +72,9 @@ async function startTcpcopy(
   const transfers = openPaths(config);
   const survey = replay && (await lookAtFiles(replay, transfers, log));
   const replayer = new Replayer(replayerConfig(config, transfers), newRandom());
+  const datagrams = config.udp
+    ? new Datagrams(replayer.common, config.copies, newRandom())
+    : undefined;
   const feed =
     replay === undefined
       ? openCapture(config, log)
@@ -76,7 +82,7 @@ async function startTcpcopy(
   const { source } = feed;
   const sink = openRawSender({ onTooLong: mtuRefresher(transfers, config, log) });
   const copier = new Copier(
-    { replayer, source, sink, clock: systemClock, wallClock, log, openTimer },
+    { replayer, datagrams, source, sink, clock: systemClock, wallClock, log, openTimer },
     () => {
       log.error('Ending: no connection to any intercept is left, so no response would come back');
       end(ExitCode.unavailable);
@@ -86,10 +92,10 @@ async function startTcpcopy(
   const links = await openLinks(config, log, copier);
   feed.start(copier);
   copier.start(links);
-  sayWhatIsCopied(transfers, log);
+  sayWhatIsCopied(config, transfers, log);
   const account = (): string[] => [
     ...feed.describe(),
-    ...describeReplay(replayer, source.statistics(), sink.statistics()),
+    ...describeReplay(replayer, source.statistics(), sink.statistics(), datagrams),
     ...describeFarSide(links.counts(), copier.delays),
   ];
   const stopGuarding = guardMemory(replayer, copier, config.memoryLimit, log);
@@ -99,7 +105,7 @@ async function startTcpcopy(
   );
   return {
     account,
-    statistics: () => replayStatistics(replayer),
+    statistics: () => replayStatistics(replayer, datagrams),
     reconfigure: (next, before) => reconfigure(copier, next, before),
     stop: () => {
       clearInterval(watch);
@@ -170,10 +176,11 @@ function openFiles(
   };
 }
 
-function sayWhatIsCopied(transfers: readonly Transfer[], log: Log): void {
+function sayWhatIsCopied({ udp }: TcpcopyConfig, transfers: readonly Transfer[], log: Log): void {
   for (const t of transfers) {
     const from = t.address ? formatEndpoint(t.address, t.port) : `port ${t.port}`;
-    log.info(`Copying ${from} to ${formatEndpoint(t.target, t.targetPort)}`);
+    const what = udp ? `TCP and UDP of ${from}` : from;
+    log.info(`Copying ${what} to ${formatEndpoint(t.target, t.targetPort)}`);
   }
 }
 
@@ -189,6 +196,8 @@ function chooseFilter(config: TcpcopyConfig): Program {
     config.transfers.map(({ source: { address, port } }) =>
       address === undefined ? { port } : { address, port },
     ),
+    WHOLE_PACKET,
+    config.udp ? [IPPROTO_TCP, IPPROTO_UDP] : [IPPROTO_TCP],
   );
 }
 

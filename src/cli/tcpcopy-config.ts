@@ -95,6 +95,7 @@ export function readTcpcopyConfig(
     simulateLatency: !values.has('no-latency'),
     ...(rtt > 0 && { clientRtt: millis(rtt) }),
     onlyNewConnections: values.has('only-new'),
+    udp: values.has('udp'),
     interfaces: replay === undefined ? readInterfaces(values) : [],
     ...(replay !== undefined && { replay }),
     ...(buffer !== undefined && { captureBuffer: buffer }),

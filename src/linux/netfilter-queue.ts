@@ -56,6 +56,7 @@ const NO_ANSWER = -1;
 const NO_REQUEST = -1;
 
 class NetfilterQueueSource implements NetfilterQueue {
+  readonly keepsBatch = false;
   readonly #options: NetfilterQueueOptions;
   readonly #socket: QueueSocket;
   readonly #batch = new ReceiveBatch();

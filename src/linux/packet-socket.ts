@@ -61,6 +61,7 @@ export function openPacketSource(options: PacketSocketOptions = {}): PacketSocke
 const REVIVAL_MS = 500;
 
 class PacketSocketSource implements PacketSocket {
+  readonly keepsBatch = true;
   readonly #sockets: readonly CaptureSocket[];
   readonly #onError: ((error: SystemError) => void) | undefined;
   readonly #onRevived: ((name: string) => void) | undefined;
@@ -105,10 +106,7 @@ class PacketSocketSource implements PacketSocket {
     this.#gather.noteWaiting(waiting);
   }
 
-  /**
-   * As the port says; moreover at most 64 packets a call, and their octets stay where they are until the next call, so that a
-   * sink may refer to them until it is flushed.
-   */
+  /** As the port says; moreover at most 64 packets a call. */
   receive(handler: PacketHandler, budget: number): number {
     const limit = budget < BATCH ? budget : BATCH;
     const sockets = this.#sockets;

@@ -101,12 +101,16 @@ function emit(p: Packet): DataView {
 }
 
 /** The rule, written down as it is told, for packets whose version is the address's. */
-function expected(p: Packet, targets: readonly FilterTarget[]): boolean {
+function expected(
+  p: Packet,
+  targets: readonly FilterTarget[],
+  protocols: readonly number[] = [6],
+): boolean {
   const here = targets.filter((t) => t.address === undefined || t.address.equals(p.to));
   if (p.to.family === 6) {
     if ([0, 43, 44, 60, 135].includes(p.protocol)) return here.length > 0;
-  } else if (p.protocol === 6 && (p.fragment & 0x1fff) !== 0) return here.length > 0;
-  return p.protocol === 6 && here.some((t) => t.port === p.port);
+  } else if (protocols.includes(p.protocol) && (p.fragment & 0x1fff) !== 0) return here.length > 0;
+  return protocols.includes(p.protocol) && here.some((t) => t.port === p.port);
 }
 
 describe('transferFilter', () => {
@@ -128,6 +132,27 @@ describe('transferFilter', () => {
       { numRuns: 2000, seed: 2 },
     );
     expect(passed).toBeGreaterThan(1000);
+  });
+
+  it('lets pass UDP too, or alone, when asked', () => {
+    const passed = new Map<number, number>();
+    fc.assert(
+      fc.property(
+        fc.array(target, { maxLength: 30 }),
+        fc.array(packet, { minLength: 20 }),
+        fc.constantFrom([6, 17], [17, 6], [17]),
+        (targets, packets, protocols) => {
+          const program = transferFilter(targets, 200, protocols);
+          for (const p of packets.filter((q) => q.version === 0 && q.cut === 1000)) {
+            const result = runFilter(program, emit(p));
+            expect(result).toBe(expected(p, targets, protocols) ? 200 : 0);
+            if (result > 0) passed.set(p.protocol, (passed.get(p.protocol) ?? 0) + 1);
+          }
+        },
+      ),
+      { numRuns: 1000, seed: 17 },
+    );
+    expect(Math.min(passed.get(6) ?? 0, passed.get(17) ?? 0)).toBeGreaterThan(100);
   });
 
   it('never lets a cut packet or another version pass that it would not let pass whole', () => {

@@ -32,6 +32,12 @@ const SOURCE: End = { v4At: 12, v6At: 8, portAt: 0 };
 const DESTINATION: End = { v4At: 16, v6At: 24, portAt: 2 };
 const V6_HEADER = 40;
 
+interface Wanted {
+  readonly targets: readonly FilterTarget[];
+  /** Their ports lie in the same place. */
+  readonly protocols: readonly number[];
+}
+
 interface Family {
   /** Of the address in the IP header. */
   readonly addressAt: number;
@@ -40,7 +46,8 @@ interface Family {
 }
 
 /**
- * A kernel filter that lets TCP segments to any of `targets` pass, over IPv4 and IPv6, cut to `snapLength` octets.
+ * A kernel filter that lets packets of `protocols`, TCP or UDP or both, to any of `targets` pass, over IPv4 and IPv6, cut to
+ * `snapLength` octets.
  *
  * What a filter cannot see the port of, it judges by the address alone and leaves to user space to count: IPv4 fragments
  * other than the first, and IPv6 packets with extension headers (classic BPF has no loops to walk them with). Packets too
@@ -49,13 +56,19 @@ interface Family {
 export const transferFilter = (
   targets: readonly FilterTarget[],
   snapLength: number = WHOLE_PACKET,
-): Program => endFilter(DESTINATION, targets, snapLength);
+  protocols: readonly number[] = [IPPROTO_TCP],
+): Program => endFilter(DESTINATION, targets, snapLength, protocols);
 
 /** The same for TCP segments that come from any of `sources`; without sources nothing passes. */
 export const responseFilter = (sources: readonly FilterTarget[], snapLength: number): Program =>
-  endFilter(SOURCE, sources, snapLength);
+  endFilter(SOURCE, sources, snapLength, [IPPROTO_TCP]);
 
-function endFilter(end: End, targets: readonly FilterTarget[], snapLength: number): Program {
+function endFilter(
+  end: End,
+  targets: readonly FilterTarget[],
+  snapLength: number,
+  protocols: readonly number[],
+): Program {
   const asm = new Assembler();
   const accept = asm.newLabel();
   const drop = asm.newLabel();
@@ -64,9 +77,9 @@ function endFilter(end: End, targets: readonly FilterTarget[], snapLength: numbe
   asm.emit(Op.and, 0xf0);
   asm.jumpIf(Op.jeq, 0x60, v6);
   asm.jumpUnless(Op.jeq, 0x40, drop);
-  emitV4(asm, end, targets, accept, drop);
+  emitV4(asm, end, { targets, protocols }, accept, drop);
   asm.place(v6);
-  emitV6(asm, end, targets, accept, drop);
+  emitV6(asm, end, { targets, protocols }, accept, drop);
   asm.place(accept);
   asm.emit(Op.ret, snapLength);
   asm.place(drop);
@@ -84,7 +97,7 @@ function endFilter(end: End, targets: readonly FilterTarget[], snapLength: numbe
 function emitV4(
   asm: Assembler,
   end: End,
-  targets: readonly FilterTarget[],
+  { targets, protocols }: Wanted,
   accept: number,
   drop: number,
 ): void {
@@ -95,7 +108,10 @@ function emitV4(
   };
   const laterFragment = asm.newLabel();
   asm.emit(Op.ldb, 9);
-  asm.jumpUnless(Op.jeq, IPPROTO_TCP, drop);
+  const known = asm.newLabel();
+  for (const protocol of protocols) asm.jumpIf(Op.jeq, protocol, known);
+  asm.jump(drop);
+  asm.place(known);
   asm.emit(Op.ldh, 6);
   asm.jumpIf(Op.jset, 0x1fff, laterFragment);
   asm.emit(Op.ldxMsh, 0);
@@ -108,7 +124,7 @@ function emitV4(
 function emitV6(
   asm: Assembler,
   end: End,
-  targets: readonly FilterTarget[],
+  { targets, protocols }: Wanted,
   accept: number,
   drop: number,
 ): void {
@@ -120,7 +136,7 @@ function emitV6(
   const extended = asm.newLabel();
   const plain = asm.newLabel();
   asm.emit(Op.ldb, 6);
-  asm.jumpIf(Op.jeq, IPPROTO_TCP, plain);
+  for (const protocol of protocols) asm.jumpIf(Op.jeq, protocol, plain);
   for (const header of EXTENSION_HEADERS) asm.jumpIf(Op.jeq, header, extended);
   asm.jump(drop);
   asm.place(plain);

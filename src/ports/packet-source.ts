@@ -38,6 +38,8 @@ export interface CaptureStatistics {
 
 /** Where packets come from: a packet socket, a file, a simulated link. */
 export interface PacketSource {
+  /** Packets stay where they are until `receive` is called again, so that a sink may refer to them until it is flushed. */
+  readonly keepsBatch: boolean;
   /** Hands at most `budget` waiting packets to `handler`, never blocks, and returns how many there were. */
   receive(handler: PacketHandler, budget: number): number;
   /**

@@ -14,8 +14,9 @@ import type { CopyTable } from './copy-table.ts';
 import { CopyNumber, lagOf } from './copy-number.ts';
 import type { Ledger } from './ledger.ts';
 import { type Budget, MemoryBudget } from './memory-budget.ts';
-import { LOOPBACK_NETWORK, Places, type PlacesConfig } from './places.ts';
-import { samplePoint } from './sampling.ts';
+import { breaksLoopbackRule, type OwnPlaces, type PlacesConfig } from './own-places.ts';
+import { Places } from './places.ts';
+import { ALL, isSampled } from './sampling.ts';
 import { type Ramp, Share } from './share.ts';
 import { SynTemplates } from './syn-templates.ts';
 import { NO_RATES, type Rates, Throttle } from './throttle.ts';
@@ -27,8 +28,6 @@ const SYNTHESISED_WINDOW = 65_535;
 /** A client whose handshake was not captured counts as this far away: near, but not on the same machine. */
 const JOINED_RTT = 1000 as Duration;
 const SPREAD = seconds(5);
-/** Percent. */
-const ALL = 100;
 
 /** Verdicts on the first packet of a connection that should have been copied and is not. */
 const REFUSALS: readonly Verdict[] = [
@@ -69,7 +68,7 @@ export class Admission {
   /** The online server has few addresses: each is made once. */
   readonly #online: IpAddress[] = [];
   readonly #syns = new SynTemplates();
-  readonly #share: Share;
+  readonly share: Share;
   readonly #number: CopyNumber;
   readonly #places: Places;
   readonly throttle: Throttle;
@@ -91,11 +90,16 @@ export class Admission {
     this.#ledger = ledger;
     this.#random = random;
     this.memory = new MemoryBudget(context.pool, config.memory);
-    this.#share = new Share(config.percentage, config.ramp);
+    this.share = new Share(config.percentage, config.ramp);
     this.#hasShareChanged = config.ramp !== undefined;
     this.throttle = new Throttle(config.rates ?? NO_RATES);
     this.#number = new CopyNumber(config.copies ?? 1, random);
     this.#places = new Places(config, copies, random.uint32(), random.int(0, 512));
+  }
+
+  /** Where copies would be if they were alone. */
+  get ownPlaces(): OwnPlaces {
+    return this.#places.own;
   }
 
   /** A copy has left the tables. */
@@ -110,7 +114,7 @@ export class Admission {
 
   /** See `Share.change`. */
   changeShare(now: Instant, percentage: number, ramp: Ramp | undefined): void {
-    this.#share.change(now, percentage, ramp);
+    this.share.change(now, percentage, ramp);
     this.#hasShareChanged = true;
   }
 
@@ -162,8 +166,8 @@ export class Admission {
     isSyn: boolean,
     former: Copy | undefined,
   ): boolean {
-    const share = isSyn ? this.#share.at(now) : former ? ALL : this.#share.lowest;
-    if (isSampled(p, this.#places.addressOf(p, transfer, 0), share)) return true;
+    const share = isSyn ? this.share.at(now) : former ? ALL : this.share.lowest;
+    if (isSampled(p, this.#places.own.addressOf(p, transfer, 0), share)) return true;
     if (isSyn) {
       this.#ledger.connections++;
       this.#ledger.notSampled++;
@@ -190,7 +194,7 @@ export class Admission {
     lane: number,
     former: Copy | undefined,
   ): CopyEndpoints | Verdict {
-    const replacement = this.#places.addressOf(p, transfer, lane);
+    const replacement = this.#places.own.addressOf(p, transfer, lane);
     if (breaksLoopbackRule(p, transfer, replacement)) return Verdict.loopback;
     if (!this.hasRoom()) return Verdict.overLimit;
     if (this.memory.isTight(this.#copies.size)) return Verdict.overMemory;
@@ -266,20 +270,5 @@ export class Admission {
   }
 }
 
-function isSampled(p: PacketView, as: IpAddress | undefined, share: number): boolean {
-  if (share >= ALL) return true;
-  const point = as
-    ? samplePoint(as.w0, as.w1, as.w2, as.w3, p.sourcePort)
-    : samplePoint(p.src0, p.src1, p.src2, p.src3, p.sourcePort);
-  return point < share;
-}
-
 /** A keep-alive with the octet before those to come (RFC 9293 §3.8.4). Whoever writes a single octet has it pushed. */
 const isProbe = (p: PacketView): boolean => p.payloadLength === 1 && (p.flags & PSH) === 0;
-
-/** A loopback address cannot leave this host, and a target at one can answer no other. */
-function breaksLoopbackRule(p: PacketView, transfer: Transfer, as: IpAddress | undefined): boolean {
-  const word = as ? as.w3 : p.src3;
-  const isLoopback = p.family === 4 && word >>> 24 === LOOPBACK_NETWORK;
-  return isLoopback !== transfer.loopbackOnly;
-}

@@ -1,5 +1,5 @@
 import { type IpAddress, isV4Words } from '../wire/address.ts';
-import type { PacketView } from '../wire/packet-view.ts';
+import type { IpView } from '../wire/ip-view.ts';
 
 const SLOTS = 65_536;
 
@@ -23,7 +23,7 @@ export class ClientAddresses {
   }
 
   /** The address that the sender of a captured packet appears under at the target; of several copies each `lane`, from 0, has the next one. */
-  replace(p: PacketView, lane: number): IpAddress {
+  replace(p: IpView, lane: number): IpAddress {
     const slot = slotOf(p);
     let index = this.#slots[slot] as number;
     if (index < 0) {
@@ -35,7 +35,7 @@ export class ClientAddresses {
   }
 }
 
-function slotOf(p: PacketView): number {
+function slotOf(p: IpView): number {
   if (isV4Words(p.src0, p.src1, p.src2)) return fold(p.src3);
   return fold(p.src0 ^ p.src1 ^ p.src2 ^ p.src3);
 }

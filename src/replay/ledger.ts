@@ -2,10 +2,11 @@ import { OUTCOME_NAMES } from '../session/outcome.ts';
 import type { Verdict } from '../session/verdict.ts';
 import { VERDICT_NAMES } from '../session/verdict.ts';
 import { PacketError } from '../wire/packet-view.ts';
+import { DATAGRAM_VERDICT_NAMES, type DatagramVerdict } from './datagram-verdict.ts';
 
 /**
  * What became of everything that was captured. Two sums hold at any time: the packets captured are those of all packet errors
- * and verdicts together; and the copies are those never begun, those going on and those of all outcomes together. A connection
+ * and verdicts together, those on datagrams included; and the copies are those never begun, those going on and those of all outcomes together. A connection
  * that is copied has one copy or, with -n, several.
  */
 export class Ledger {
@@ -13,6 +14,9 @@ export class Ledger {
   captured = 0;
   readonly packetErrors: Float64Array = new Float64Array(Object.keys(PacketError).length);
   readonly verdicts: Float64Array = new Float64Array(VERDICT_NAMES.length);
+
+  /** With --udp, the UDP packets that could be read, by `DatagramVerdict`. */
+  readonly datagrams: Float64Array = new Float64Array(DATAGRAM_VERDICT_NAMES.length);
 
   /** Connections whose SYN was captured, or that were joined later. */
   connections = 0;
@@ -42,6 +46,11 @@ export class Ledger {
 
   countVerdict(verdict: Verdict): void {
     this.verdicts[verdict] = (this.verdicts[verdict] as number) + 1;
+  }
+
+  /** That many UDP packets more, or below 0 fewer, for which this is the verdict. */
+  countDatagrams(verdict: DatagramVerdict, packets: number): void {
+    this.datagrams[verdict] = (this.datagrams[verdict] as number) + packets;
   }
 
   /** A copy of the connection that begins with the packet so judged is not made. */

@@ -10,7 +10,8 @@ import type { PacketView } from '../wire/packet-view.ts';
 import { ClientAddresses } from './client-addresses.ts';
 import type { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
-import { Places, type PlacesConfig } from './places.ts';
+import type { PlacesConfig } from './own-places.ts';
+import { Places } from './places.ts';
 
 const TARGET = transfer(80, '10.9.0.1', 8080);
 const START = 1e6 as Instant;

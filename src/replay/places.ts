@@ -5,21 +5,12 @@ import { Phase } from '../session/phase.ts';
 import type { CopyEndpoints } from '../session/state.ts';
 import { IpAddress } from '../wire/address.ts';
 import type { PacketView } from '../wire/packet-view.ts';
-import type { ClientAddresses } from './client-addresses.ts';
 import type { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
+import { OwnPlaces, type PlacesConfig } from './own-places.ts';
 import { TimeWaits } from './time-waits.ts';
 import type { Transfer } from './transfers.ts';
 
-/** First octet of the IPv4 addresses that mean this very host. */
-export const LOOPBACK_NETWORK = 127;
-/** Ports below belong to services. */
-const FIRST_PORT = 1024;
-const PORTS = 65_536;
-/** The original places its further copies 32, 96, 160 … ports above the client's, and a random number. */
-const SPACING = 32;
-/** Ports of one -f: 31 such ranges lie above that of the services. */
-const RANGE = 2048;
 /** A prime, so that it visits each port of a range, and neighbours end far apart. */
 const STRIDE = 40_507;
 /** Looks at the address that is a copy's own before others are asked; */
@@ -28,20 +19,6 @@ const OWN_LOOKS = 16;
 const LOOKS = 4096;
 /** After a search in vain there is no other for this long: each costs half a millisecond. */
 const PAUSE = millis(100);
-
-export interface PlacesConfig {
-  /** -c, by family; undefined: the clients keep their addresses. */
-  readonly clientAddresses: {
-    readonly v4: ClientAddresses | undefined;
-    readonly v6: ClientAddresses | undefined;
-  };
-  /** -H, IPv4: from where clients at loopback addresses are copied to other hosts, when `clientAddresses` says nothing. */
-  readonly localhostAddress?: IpAddress;
-  /** -n, perhaps with a fraction; 1 when absent. */
-  readonly copies?: number;
-  /** -f, 1 to 31: only the 2048 ports from 2048 times this on are used; 0: all from 1024 on. */
-  readonly portRange?: number;
-}
 
 /**
  * The addresses and ports of copies at the targets: never two live ones on the same, and none before the target has
@@ -55,10 +32,8 @@ export class Places {
   readonly #config: PlacesConfig;
   readonly #copies: CopyTable;
   readonly #waits: TimeWaits;
-  readonly #low: number;
-  readonly #size: number;
-  /** The original's random shift, 0 to 511. */
-  readonly #shift: number;
+  /** Where each copy would be if it were alone. */
+  readonly own: OwnPlaces;
   /** Where a search was in vain, and until when nobody searches there. */
   #full: CopyEndpoints | undefined;
   #fullUntil = 0 as Instant;
@@ -68,18 +43,7 @@ export class Places {
     this.#config = config;
     this.#copies = copies;
     this.#waits = new TimeWaits(secret);
-    this.#shift = shift;
-    const range = config.portRange ?? 0;
-    this.#low = range === 0 ? FIRST_PORT : range * RANGE;
-    this.#size = range === 0 ? PORTS - FIRST_PORT : RANGE;
-  }
-
-  /** The address that copy number `lane` of the client's connections should have; undefined: the client's. */
-  addressOf(p: PacketView, transfer: Transfer, lane: number): IpAddress | undefined {
-    const addresses = this.#addresses(p);
-    if (addresses !== undefined) return addresses.replace(p, lane);
-    if (transfer.loopbackOnly || p.family !== 4) return undefined;
-    return p.src3 >>> 24 === LOOPBACK_NETWORK ? this.#config.localhostAddress : undefined;
+    this.own = new OwnPlaces(config, shift);
   }
 
   /**
@@ -100,8 +64,8 @@ export class Places {
     }
     const { target, targetPort, path } = transfer;
     const source =
-      this.addressOf(p, transfer, lane) ?? new IpAddress(p.src0, p.src1, p.src2, p.src3);
-    const sourcePort = this.#ownPort(p.sourcePort, lane);
+      this.own.addressOf(p, transfer, lane) ?? new IpAddress(p.src0, p.src1, p.src2, p.src3);
+    const sourcePort = this.own.portOf(p.sourcePort, lane);
     const own = { source, sourcePort, target, targetPort, path };
     const owner = this.#copies.findByEnds(own);
     // One that has ended makes room, unless another waits behind it.
@@ -118,13 +82,13 @@ export class Places {
     own: CopyEndpoints,
   ): CopyEndpoints | undefined {
     if (now < this.#fullUntil && this.#isFull(p, own)) return undefined;
-    const addresses = this.#addresses(p);
+    const addresses = this.own.addresses(p);
     const place = { ...own };
     for (let look = 1; look < OWN_LOOKS + LOOKS; look++) {
       const step = Math.max(0, look - OWN_LOOKS);
       if (step > 0 && addresses !== undefined) place.source = addresses.replace(p, lane + step);
       const turn = look - step + Math.floor(step / (addresses?.count ?? 1));
-      place.sourcePort = this.#inRange(own.sourcePort + turn * STRIDE);
+      place.sourcePort = this.own.inRange(own.sourcePort + turn * STRIDE);
       const isTaken = this.#copies.findByEnds(place) !== undefined;
       if (!isTaken && this.#waits.allows(now, place, iss)) return place;
     }
@@ -136,25 +100,10 @@ export class Places {
   /** A copy has left its place. */
   leave(now: Instant, copy: Copy): void {
     // Where each copy has its client's port, that client's kernel knows which SYN a server takes.
-    if (this.#low === FIRST_PORT && (this.#config.copies ?? 1) <= 1) return;
+    if (this.own.keepsPorts && (this.#config.copies ?? 1) <= 1) return;
     // Through LAST-ACK: the target had closed first.
     const hasTimeWait = copy.outcome === Outcome.completed && copy.phase === Phase.closed;
     if (hasTimeWait) this.#waits.add(now, copy.ends, copy.sndMax);
-  }
-  /** The first keeps the port of the client, unless -f says where it has to be. */
-  #ownPort(port: number, lane: number): number {
-    if (lane > 0) return this.#inRange(port + (2 * lane - 1) * SPACING + this.#shift);
-    return this.#low === FIRST_PORT ? port : this.#inRange(port);
-  }
-
-  #inRange(port: number): number {
-    const offset = (port - this.#low) % this.#size;
-    return this.#low + (offset < 0 ? offset + this.#size : offset);
-  }
-
-  #addresses(p: PacketView): ClientAddresses | undefined {
-    const { v4, v6 } = this.#config.clientAddresses;
-    return p.family === 4 ? v4 : v6;
   }
 
   /** Whether the search in vain was for the same place, or for one of -c at the same target. */
@@ -162,6 +111,6 @@ export class Places {
     const full = this.#full;
     if (full === undefined || full.targetPort !== own.targetPort) return false;
     if (!full.target.equals(own.target)) return false;
-    return this.#addresses(p) !== undefined || full.source.equals(own.source);
+    return this.own.addresses(p) !== undefined || full.source.equals(own.source);
   }
 }

@@ -12,6 +12,7 @@ import { PacketError, PacketView } from '../wire/packet-view.ts';
 import { Admission, type AdmissionConfig } from './admission.ts';
 import type { Copy } from './copy.ts';
 import { CopyTable } from './copy-table.ts';
+import type { CommonParts } from './datagrams.ts';
 import { Intake } from './intake.ts';
 import { Ledger } from './ledger.ts';
 import { LeftOut } from './left-out.ts';
@@ -68,6 +69,12 @@ export class Replayer {
   /** Copies in the table, those included that have ended and linger. */
   get size(): number {
     return this.#roster.copies.size;
+  }
+
+  /** For whoever copies datagrams beside the connections. */
+  get common(): CommonParts {
+    const { ownPlaces, share, throttle } = this.#admission;
+    return { transfers: this.transfers, ownPlaces, share, throttle, ledger: this.ledger };
   }
 
   handleClientPacket(now: Instant, packet: CapturedPacket): void {

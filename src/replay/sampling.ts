@@ -1,4 +1,9 @@
-import { isV4Words } from '../wire/address.ts';
+import { type AddressWords, isV4Words } from '../wire/address.ts';
+import type { IpView } from '../wire/ip-view.ts';
+
+/** Percent. */
+export const ALL = 100;
+const FINE = 65_536;
 
 /** The octets of a 16-bit port, swapped: how the original read a port in wire order on a little-endian machine. */
 const rawPort = (port: number): number => ((port & 0xff) << 8) | (port >>> 8);
@@ -23,11 +28,24 @@ export function selector(w0: number, w1: number, w2: number, w3: number, port: n
  * Where a connection stands among 100: it is copied when this is below the share, which may be a fraction. The whole part is
  * `selector`; the rest tells connections apart that have the same one.
  */
-export function samplePoint(w0: number, w1: number, w2: number, w3: number, port: number): number {
+export const samplePoint = (w0: number, w1: number, w2: number, w3: number, port: number): number =>
+  finePoint(w0, w1, w2, w3, port) / FINE;
+
+/** The same in parts of 65,536: an integer, as V8 would make an object of each fraction. */
+function finePoint(w0: number, w1: number, w2: number, w3: number, port: number): number {
   let h = Math.imul(w0 ^ port, 0x9e3779b1);
   h = Math.imul(h ^ w1 ^ (h >>> 15), 0x85ebca6b);
   h = Math.imul(h ^ w2 ^ (h >>> 13), 0xc2b2ae35);
   h = Math.imul(h ^ w3 ^ (h >>> 16), 0x9e3779b1);
   h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
-  return selector(w0, w1, w2, w3, port) + (h >>> 16) / 65_536;
+  return selector(w0, w1, w2, w3, port) * FINE + (h >>> 16);
+}
+
+/** Whether a `share`, in percent, holds what the client of `p` sends, who appears under the address `as` or else his own. */
+export function isSampled(p: IpView, as: AddressWords | undefined, share: number): boolean {
+  if (share >= ALL) return true;
+  const point = as
+    ? finePoint(as.w0, as.w1, as.w2, as.w3, p.sourcePort)
+    : finePoint(p.src0, p.src1, p.src2, p.src3, p.sourcePort);
+  return point < share * FINE;
 }

@@ -1,6 +1,6 @@
 import type { TargetPath } from '../session/state.ts';
 import type { IpAddress } from '../wire/address.ts';
-import type { PacketView } from '../wire/packet-view.ts';
+import type { IpView } from '../wire/ip-view.ts';
 
 /** One pair of -x: what is sent to `port` of the online server goes to `targetPort` of the target. */
 export interface Transfer {
@@ -29,7 +29,7 @@ export class TransferTable {
   }
 
   /** The pair that a captured packet belongs to. A target of the other family cannot take it. */
-  match(p: PacketView): Transfer | undefined {
+  match(p: IpView): Transfer | undefined {
     const candidates = this.#byPort.get(p.destinationPort);
     if (candidates === undefined) return undefined;
     for (let i = 0; i < candidates.length; i++) {
@@ -39,8 +39,17 @@ export class TransferTable {
     return undefined;
   }
 
+  /** Whether a fragment, which need not show its port, may belong to some pair. */
+  mayMatch(p: IpView): boolean {
+    for (let i = 0; i < this.all.length; i++) {
+      const { target, address } = this.all[i] as Transfer;
+      if (target.family === p.family && isAddress(address, p)) return true;
+    }
+    return false;
+  }
+
   /** Whether a captured packet comes from the online server of some pair. */
-  isFromOnline(p: PacketView): boolean {
+  isFromOnline(p: IpView): boolean {
     const candidates = this.#byPort.get(p.sourcePort);
     return (
       candidates?.some(({ address }) => address === undefined || isSource(address, p)) ?? false
@@ -48,8 +57,8 @@ export class TransferTable {
   }
 }
 
-const isAddress = (a: IpAddress | undefined, p: PacketView): boolean =>
+const isAddress = (a: IpAddress | undefined, p: IpView): boolean =>
   a === undefined || (a.w3 === p.dst3 && a.w2 === p.dst2 && a.w1 === p.dst1 && a.w0 === p.dst0);
 
-const isSource = (a: IpAddress, p: PacketView): boolean =>
+const isSource = (a: IpAddress, p: IpView): boolean =>
   a.w3 === p.src3 && a.w2 === p.src2 && a.w1 === p.src1 && a.w0 === p.src0;

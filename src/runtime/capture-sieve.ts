@@ -6,6 +6,7 @@ import type { CaptureRecord } from '../wire/capture-record.ts';
 import { findPacket, NoPacket } from '../wire/link-layer.ts';
 import { PacketError, PacketView } from '../wire/packet-view.ts';
 import { isPartialChecksum } from '../wire/partial-checksum.ts';
+import { DatagramView, isPartialDatagram, isUdp } from '../wire/udp.ts';
 
 /** A moment of a capture file, in microseconds: since 1970 or, when `isRelative`, since its first packet. */
 export interface FileTime {
@@ -23,6 +24,8 @@ export interface SieveOptions {
   readonly from?: FileTime;
   readonly to?: FileTime;
   readonly shard?: Shard;
+  /** UDP is wanted, too. */
+  readonly udp?: boolean;
 }
 
 /** What a packet of a file is. */
@@ -42,14 +45,16 @@ export type Side = (typeof Side)[keyof typeof Side];
 export class SieveCounts {
   read = 0;
   client = 0;
+  /** Of these, UDP. */
+  datagrams = 0;
   server = 0;
-  /** TCP, but of no pair of -x. */
+  /** TCP, or UDP where that is wanted, but of no pair of -x. */
   foreign = 0;
-  /** Not TCP, or not IP. */
+  /** Neither, or not IP. */
   notTcp = 0;
   /** Of an interface whose kind is not known here. */
   unknownLink = 0;
-  /** TCP that cannot be used, such as fragments. */
+  /** What cannot be used, such as fragments of TCP. */
   unusable = 0;
   /** Of connections that other shards copy. */
   otherShard = 0;
@@ -71,6 +76,9 @@ export class CaptureSieve {
   readonly packet: FilePacket = new FilePacket();
   /** Of the packet, when it fits -x. */
   readonly view: PacketView = new PacketView();
+  readonly #datagram = new DatagramView();
+  /** The packet is UDP, and `view` is not about it. */
+  isDatagram = false;
   /** Of the packet, when it fits -x: all there, or cut by the capture. */
   isCut = false;
   readonly counts: SieveCounts = new SieveCounts();
@@ -127,6 +135,9 @@ export class CaptureSieve {
 
   #judge(): Side {
     const { counts, packet, view } = this;
+    this.isDatagram =
+      this.#options.udp === true && isUdp(packet.memory, packet.offset, packet.length);
+    if (this.isDatagram) return this.#judgeDatagram();
     const error = view.parse(packet.memory, packet.offset, packet.length, packet.wireLength);
     this.isCut = error === PacketError.cutByCapture;
     if (error !== PacketError.none && !this.isCut) {
@@ -150,6 +161,39 @@ export class CaptureSieve {
       return Side.server;
     }
     counts.client++;
+    return Side.client;
+  }
+
+  #judgeDatagram(): Side {
+    const { counts, packet } = this;
+    const view = this.#datagram;
+    const error = view.parse(packet.memory, packet.offset, packet.length, packet.wireLength);
+    this.isCut = error === PacketError.cutByCapture;
+    if (error !== PacketError.none && error !== PacketError.fragment && !this.isCut) {
+      counts.unusable++;
+      return Side.none;
+    }
+    const { isFragment } = view;
+    const transfers = this.#transfers;
+    const isClient = isFragment ? transfers.mayMatch(view) : transfers.match(view) !== undefined;
+    if (!isClient && (isFragment || !transfers.isFromOnline(view))) {
+      counts.foreign++;
+      return Side.none;
+    }
+    const port = isClient ? view.sourcePort : view.destinationPort;
+    // All fragments of a datagram must meet in one shard; which one that is does not matter, as nothing is kept of a flow.
+    if (!this.#isOurs(isFragment ? view.fragmentId : port)) {
+      counts.otherShard++;
+      return Side.none;
+    }
+    packet.checksum =
+      !isFragment && isPartialDatagram(view) ? ChecksumState.partial : ChecksumState.unknown;
+    if (!isClient) {
+      counts.server++;
+      return Side.server;
+    }
+    counts.client++;
+    counts.datagrams++;
     return Side.client;
   }
 

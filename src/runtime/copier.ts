@@ -1,17 +1,21 @@
 import { Histogram } from '../base/histogram.ts';
 import type { Memory } from '../base/memory.ts';
-import type { Instant } from '../base/time.ts';
+import { type Instant, NEVER } from '../base/time.ts';
 import type { Log } from '../ports/log.ts';
 import type { PacketSink } from '../ports/packet-sink.ts';
 import type { CapturedPacket, PacketSource } from '../ports/packet-source.ts';
 import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
+import type { Datagrams } from '../replay/datagrams.ts';
 import type { Replayer } from '../replay/replayer.ts';
 import { NO_RATES } from '../replay/throttle.ts';
+import { isUdp } from '../wire/udp.ts';
 import { type BatchHandler, serveBatches } from './batches.ts';
 import type { InterceptLinks, LinkEvents } from './intercept-links.ts';
 
 export interface CopierParts {
   readonly replayer: Replayer;
+  /** With --udp. */
+  readonly datagrams?: Datagrams | undefined;
   readonly source: PacketSource & Watchable;
   readonly sink: PacketSink;
   readonly clock: Clock;
@@ -54,12 +58,13 @@ export class Copier implements BatchHandler, LinkEvents {
 
   /** Resets every open copy at its target and lets go of everything. */
   stop(): void {
-    const { replayer, clock, source } = this.#parts;
+    const { replayer, datagrams, clock, source } = this.#parts;
     source.close();
     this.#now = clock.now();
     // The last resets wait for nobody.
     replayer.changeRates(this.#now, NO_RATES);
     replayer.stop(this.#now);
+    datagrams?.stop();
     this.#drain();
     this.#timer.close();
     this.#links?.close();
@@ -67,9 +72,10 @@ export class Copier implements BatchHandler, LinkEvents {
 
   /** What comes next is of other connections, though their addresses and ports may be the same: resets every open copy. */
   endRound(): void {
-    const { replayer, clock } = this.#parts;
+    const { replayer, datagrams, clock } = this.#parts;
     this.#now = clock.now();
     replayer.stop(this.#now);
+    datagrams?.stop();
     this.#drain();
     replayer.forgetEnded(this.#now);
   }
@@ -90,7 +96,13 @@ export class Copier implements BatchHandler, LinkEvents {
   }
 
   handlePacket(packet: CapturedPacket): void {
-    this.#parts.replayer.handleClientPacket(this.#now, packet);
+    const { replayer, datagrams, source, sink } = this.#parts;
+    if (datagrams === undefined || !isUdp(packet.memory, packet.offset, packet.length)) {
+      replayer.handleClientPacket(this.#now, packet);
+      return;
+    }
+    datagrams.handlePacket(this.#now, packet, sink);
+    if (!source.keepsBatch) datagrams.poll(sink);
   }
 
   handleResponse(
@@ -130,19 +142,25 @@ export class Copier implements BatchHandler, LinkEvents {
 
   #handleTimer(): void {
     this.#now = this.#parts.clock.now();
-    this.#parts.replayer.handleTimeout(this.#now);
+    const { replayer, datagrams } = this.#parts;
+    replayer.handleTimeout(this.#now);
+    datagrams?.handleTimeout(this.#now);
     this.#drain();
   }
 
   #drain(): void {
-    const { replayer, sink, source } = this.#parts;
+    const { replayer, datagrams, sink, source } = this.#parts;
     if (this.#links === undefined) return;
     replayer.poll(this.#now, this.#links, sink);
-    this.#timer.arm(replayer.pollTimeout());
+    datagrams?.poll(sink);
+    const next = replayer.pollTimeout();
+    const other = datagrams?.pollTimeout() ?? NEVER;
+    this.#timer.arm(next < other ? next : other);
     const { held } = replayer.context.counters;
     source.noteWaiting(held !== this.#held);
     this.#held = held;
-    if (replayer.fault !== undefined && !this.#reportedFault) this.#reportFault(replayer.fault);
+    const fault = replayer.fault ?? datagrams?.fault;
+    if (fault !== undefined && !this.#reportedFault) this.#reportFault(fault);
   }
 
   #reportFault(fault: unknown): void {

@@ -13,8 +13,9 @@ export function describeSurvey(survey: FileSurvey): { found: string; warnings: s
   const { counts, connections, whole, twoSided, cut, first, last, faults } = survey;
   const sides = twoSided === connections ? 'both sides' : twoSided === 0 ? 'clients only' : 'mixed';
   const span = ((last - first) / 1e6).toFixed(3);
+  const udp = counts.datagrams > 0 ? ` (${counts.datagrams} of them UDP)` : '';
   const found =
-    `The capture holds ${connections} connections of -x (${sides}), ${counts.client} packets of clients among ${counts.read}, ` +
+    `The capture holds ${connections} connections of -x (${sides}), ${counts.client} packets of clients${udp} among ${counts.read}, ` +
     `over ${span} s from ${new Date(first / 1e3).toISOString()}`;
   const warnings = faults.map((fault) => `${fault}; what comes before is replayed`);
   if (cut > 0) {
@@ -38,13 +39,14 @@ export function describeSurvey(survey: FileSurvey): { found: string; warnings: s
 export function describeNothing(
   { counts, faults }: Pick<FileSurvey, 'counts' | 'faults'>,
   transfers: TransferTable,
+  protocols = 'TCP',
 ): string {
   const wanted = transfers.all.map((t) =>
     t.address === undefined ? `port ${t.port}` : formatEndpoint(t.address, t.port),
   );
   const tcp = counts.foreign + counts.unusable + counts.server + counts.otherShard;
   const found =
-    `among its ${counts.read} packets are ${tcp} of TCP, none of which a client sent to ${wanted.join(', ')}` +
+    `among its ${counts.read} packets are ${tcp} of ${protocols}, none of which a client sent to ${wanted.join(', ')}` +
     (counts.unknownLink > 0 ? `, and ${counts.unknownLink} of a link type not known here` : '');
   return ['Nothing in the capture fits -x', found, ...faults].join(': ');
 }
@@ -56,6 +58,7 @@ export function describeFiles(player: FilePlayer): string[] {
   const lines = [
     line('packets read from files', c.read).trimStart(),
     ...nonZero('of clients', c.client),
+    ...nonZero('of these, UDP', c.datagrams),
     ...nonZero('of the online server', c.server),
     ...nonZero('of other services', c.foreign),
     ...nonZero('of other shards', c.otherShard),

@@ -43,6 +43,7 @@ export interface PlayerParts {
  * own time is, divided by the speed. What comes late makes nothing after it later, so nothing drifts.
  */
 export class FilePlayer implements PacketSource, Watchable {
+  readonly keepsBatch = false;
   readonly #parts: PlayerParts;
   readonly #options: PlayerOptions;
   readonly #timer: WakeTimer;

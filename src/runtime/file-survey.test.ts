@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { type CaptureRecords, RecordState } from '../ports/capture-records.ts';
 import { ChecksumState } from '../ports/packet-source.ts';
 import { TransferTable } from '../replay/transfers.ts';
+import { buildDatagram, datagram, fragmentsOf } from '../../test/property/udp-packets.ts';
 import { address } from '../testing/harness.ts';
 import { buildPacket, slowSum } from '../testing/packet.ts';
 import { CaptureRecord } from '../wire/capture-record.ts';
-import { CaptureSieve, Side } from './capture-sieve.ts';
+import { CaptureSieve, Side, type SieveOptions } from './capture-sieve.ts';
 import { describeNothing, describeSurvey } from './file-account.ts';
 import { type FileSurvey, surveyFiles } from './file-survey.ts';
 
@@ -64,7 +65,11 @@ function recordOf({ octets, missing = 0, linkType = 101 }: Given, i: number): Ca
   return record;
 }
 
-function look(given: readonly Given[], faults: readonly string[] = []): Promise<FileSurvey> {
+function look(
+  given: readonly Given[],
+  faults: readonly string[] = [],
+  options: SieveOptions = {},
+): Promise<FileSurvey> {
   let at = -1;
   let isLate = true;
   let more: () => void = () => {};
@@ -86,7 +91,7 @@ function look(given: readonly Given[], faults: readonly string[] = []): Promise<
     faults,
     close: () => {},
   };
-  return surveyFiles(records, TABLE, {}, () => Promise.resolve());
+  return surveyFiles(records, TABLE, options, () => Promise.resolve());
 }
 
 describe('the look before the start', () => {
@@ -134,6 +139,29 @@ describe('the look before the start', () => {
     ]);
   });
 
+  it('with --udp, tells datagrams of clients, fragments included, and takes none for a connection', async () => {
+    const query = datagram({
+      from: { address: '10.77.0.1', port: 4000 },
+      to: { address: '10.66.0.1', port: 80 },
+      payload: new Uint8Array(40),
+    });
+    const given = [
+      { octets: buildDatagram(query) },
+      ...fragmentsOf(query, 32, 1).map((octets) => ({ octets })),
+      { octets: buildDatagram({ ...query, from: query.to, to: query.from }) },
+      { octets: buildDatagram({ ...query, to: { address: '10.66.0.1', port: 81 } }) },
+      { octets: buildDatagram(query), missing: 3 },
+      { octets: buildDatagram(query), missing: 41 },
+    ];
+    const survey = await look(given, [], { udp: true });
+    expect(survey).toMatchObject({ connections: 0, cut: 1 });
+    const { counts } = survey;
+    expect(counts).toMatchObject({ client: 4, datagrams: 4, server: 1, foreign: 1, unusable: 1 });
+    expect(describeSurvey(survey).found).toContain('4 packets of clients (4 of them UDP) among 7');
+    const without = await look(given);
+    expect(without.counts).toMatchObject({ client: 0, notTcp: 5, unusable: 2 });
+  });
+
   it('says why nothing fits', async () => {
     const survey = await look([
       { octets: packet(CLIENT, '10.77.0.2:80') },
@@ -143,6 +171,30 @@ describe('the look before the start', () => {
     expect(describeNothing(survey, TABLE)).toBe(
       'Nothing in the capture fits -x: among its 2 packets are 1 of TCP, none of which a client sent to 10.66.0.1:80, and 1 of a link type not known here',
     );
+  });
+});
+
+describe('shards and datagrams', () => {
+  it('every datagram is in one shard, all its fragments in the same', () => {
+    const shards = [0, 1, 2].map(
+      (index) => new CaptureSieve(TABLE, { udp: true, shard: { index, count: 3 } }),
+    );
+    const to = { address: '10.66.0.1', port: 80 };
+    const used = new Set<number>();
+    for (let n = 1; n < 100; n++) {
+      const d = datagram({
+        from: { address: '10.77.0.1', port: n },
+        to,
+        payload: new Uint8Array(40),
+      });
+      const takers = [buildDatagram(d), ...fragmentsOf(d, 32, n)].map((octets) =>
+        shards.flatMap((s, i) => (s.sift(recordOf({ octets }, 0)) === Side.client ? [i] : [])),
+      );
+      expect(takers.every(({ length }) => length === 1)).toBe(true);
+      expect(takers[1]).toEqual(takers[2]);
+      for (const [taker] of takers) used.add(taker as number);
+    }
+    expect(used.size).toBe(3);
   });
 });
 
@@ -164,6 +216,20 @@ describe('checksums that were left to hardware', () => {
     expect(sift((v, o) => v.setUint16(36, pseudo(o, 24)))).toBe(ChecksumState.partial);
     expect(sift((v, o) => v.setUint16(36, pseudo(o, 0)))).toBe(ChecksumState.partial);
     expect(sift((v) => v.setUint16(36, 0))).toBe(ChecksumState.partial);
+  });
+
+  it('of datagrams too, where 0 means that there is none', () => {
+    const to = { address: '10.66.0.1', port: 80 };
+    const sieve = new CaptureSieve(TABLE, { udp: true });
+    for (const [kind, state] of [
+      ['partial', ChecksumState.partial],
+      ['none', ChecksumState.unknown],
+      ['right', ChecksumState.unknown],
+    ] as const) {
+      const octets = buildDatagram(datagram({ to, checksum: kind }));
+      expect(sieve.sift(recordOf({ octets }, 0))).toBe(Side.client);
+      expect(sieve.packet.checksum).toBe(state);
+    }
   });
 
   it('and all others are checked', () => {

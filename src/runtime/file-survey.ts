@@ -77,6 +77,7 @@ class Surveyor {
     if (record.time > this.#last) this.#last = record.time;
     const isClient = side === Side.client;
     if (isClient && this.#sieve.isCut) this.#cut++;
+    if (this.#sieve.isDatagram) return true;
     const isBeginning = isClient && (view.flags & SYN) !== 0;
     this.#note(view, isClient, isBeginning ? FROM_CLIENT | BEGINNING : 0);
     return true;

@@ -1,4 +1,6 @@
 import { type InterceptCounters, type RouteCounts, unusableTotal } from '../intercept/counters.ts';
+import { DatagramVerdict } from '../replay/datagram-verdict.ts';
+import type { Datagrams } from '../replay/datagrams.ts';
 import type { Replayer } from '../replay/replayer.ts';
 import { Outcome } from '../session/outcome.ts';
 import { Verdict } from '../session/verdict.ts';
@@ -26,8 +28,15 @@ const OBSOLETE: readonly Outcome[] = [
   Outcome.shed,
 ];
 
-/** The block of tcpcopy; empty while no captured packet was one to copy, as in the original. */
-export function replayStatistics({ context, ledger, size }: Replayer): StatisticsLine[] {
+/** The block of tcpcopy; empty while no captured packet was one to copy, as in the original. With --udp it has a line more. */
+export function replayStatistics(replayer: Replayer, datagrams?: Datagrams): StatisticsLine[] {
+  const captured = replayer.ledger.datagrams[DatagramVerdict.copied] as number;
+  const lines = connectionStatistics(replayer);
+  if (datagrams === undefined || captured === 0) return lines;
+  return [...lines, { 'udp captured': captured, 'udp sent': datagrams.sender.sent }];
+}
+
+function connectionStatistics({ context, ledger, size }: Replayer): StatisticsLine[] {
   const c = context.counters;
   const syns = ledger.verdict(Verdict.syn) + ledger.verdict(Verdict.synAgain);
   const again = ledger.verdict(Verdict.retransmission);

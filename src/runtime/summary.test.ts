@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest';
 import { seconds } from '../base/time.ts';
 import { establish } from '../../test/sim/dialogue.ts';
+import { LateSink } from '../../test/property/late-sink.ts';
+import { buildDatagram, datagram, fragmentsOf } from '../../test/property/udp-packets.ts';
+import { memoryOf } from '../../test/property/wire-packets.ts';
+import { Random } from '../base/random.ts';
+import { ChecksumState } from '../ports/packet-source.ts';
+import { Datagrams } from '../replay/datagrams.ts';
 import { Dialogue } from '../testing/index.ts';
+import { formatStatistics, replayStatistics } from './statistics.ts';
 import { describeReplay } from './summary.ts';
 
 const from = (address: string, port = 40_000) => ({ from: { address, port } });
@@ -61,6 +68,38 @@ test('with several copies of a connection, connections and copies add up each fo
   expect(numberOf(lines, 'not begun: --max-connections')).toBe(2);
   expect(sumBelow(lines, 'connections seen')).toBe(3);
   expect(sumBelow(lines, 'copies of these (-n)')).toBe(6);
+});
+
+test('datagrams stand beside connections, and all sums hold', () => {
+  const d = new Dialogue();
+  d.client('S', { seq: 1, ...from('10.1.2.3') });
+  const { common } = d.replayer;
+  const datagrams = new Datagrams(common, 2, new Random(1));
+  const query = datagram({ to: { address: '10.8.0.1', port: 80 }, payload: new Uint8Array(2000) });
+  const [first] = fragmentsOf(query, 1480, 1);
+  const lying = buildDatagram(query);
+  lying[25] = 3;
+  lying[24] = 0;
+  for (const octets of [buildDatagram(query), first as Uint8Array, lying]) {
+    const { length } = octets;
+    const packet = { memory: memoryOf(octets), offset: 0, length, wireLength: length };
+    const all = { ...packet, checksum: ChecksumState.unknown, receivedAt: 0 };
+    datagrams.handlePacket(d.now, all, new LateSink());
+  }
+  const sent = { packets: 0, octets: 0, errors: new Map<string, number>() };
+  const lines = describeReplay(d.replayer, { received: 0, dropped: 0 }, sent, datagrams);
+  expect(numberOf(lines, 'packets captured')).toBe(4);
+  expect(sumBelow(lines, 'packets captured')).toBe(4);
+  expect(numberOf(lines, 'UDP: copied')).toBe(1);
+  expect(numberOf(lines, 'UDP: fragment, others to come')).toBe(1);
+  expect(numberOf(lines, 'not usable: impossible UDP length')).toBe(1);
+  expect(numberOf(lines, 'UDP datagrams')).toBe(2);
+  expect(numberOf(lines, 'UDP datagrams in fragments')).toBe(2);
+  const block = replayStatistics(d.replayer, datagrams).map(formatStatistics);
+  expect(block.at(-1)).toBe('udp captured:1,udp sent:2');
+  expect(block.at(-2)).toBe('total captured packets:4');
+  // Without datagrams there is no such line, and without connections no other.
+  expect(replayStatistics(d.replayer).map(formatStatistics)).toEqual(block.slice(0, -1));
 });
 
 test('every request is in one line', () => {

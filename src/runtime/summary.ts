@@ -1,4 +1,6 @@
 import type { CaptureStatistics } from '../ports/packet-source.ts';
+import { DATAGRAM_VERDICT_NAMES } from '../replay/datagram-verdict.ts';
+import type { Datagrams } from '../replay/datagrams.ts';
 import type { Ledger } from '../replay/ledger.ts';
 import type { Replayer } from '../replay/replayer.ts';
 import { OUTCOME_NAMES } from '../session/outcome.ts';
@@ -35,6 +37,7 @@ export function describeReplay(
   replayer: Replayer,
   capture: CaptureStatistics,
   sent: SendTotals,
+  datagrams?: Datagrams,
 ): string[] {
   const { ledger } = replayer;
   return [
@@ -42,13 +45,16 @@ export function describeReplay(
     ...describeConnections(ledger),
     ...describeRequests(replayer.context.requests),
     ...describeHeld(replayer),
-    ...describeTarget(replayer, sent),
+    ...describeTarget(replayer, sent, datagrams),
   ];
 }
 
 function describePackets(ledger: Ledger, capture: CaptureStatistics): string[] {
   const lines = [line('packets captured', ledger.captured).trimStart()];
   VERDICT_NAMES.forEach((name, i) => lines.push(...nonZero(name, ledger.verdicts[i] as number)));
+  DATAGRAM_VERDICT_NAMES.forEach((name, i) => {
+    lines.push(...nonZero(name, ledger.datagrams[i] as number));
+  });
   for (let error = 1; error < ledger.packetErrors.length; error++) {
     const text = PACKET_ERROR_TEXT[error as PacketError];
     lines.push(...nonZero(`not usable: ${text}`, ledger.packetErrors[error] as number));
@@ -106,7 +112,7 @@ function describeHeld({ context }: Replayer): string[] {
   ];
 }
 
-function describeTarget(replayer: Replayer, sent: SendTotals): string[] {
+function describeTarget(replayer: Replayer, sent: SendTotals, datagrams?: Datagrams): string[] {
   const { context, ledger } = replayer;
   const c = context.counters;
   const lines = [
@@ -117,6 +123,8 @@ function describeTarget(replayer: Replayer, sent: SendTotals): string[] {
     ...nonZero('RST', c.sentRst),
     ...nonZero('retransmitted', c.retransmitted),
     ...nonZero('reconnections', c.reconnects),
+    ...nonZero('UDP datagrams', datagrams?.sender.sent ?? 0),
+    ...nonZero('UDP datagrams in fragments', datagrams?.sender.sentInFragments ?? 0),
   ];
   for (const [name, count] of sent.errors)
     lines.push(line(`refused by the kernel: ${name}`, count));

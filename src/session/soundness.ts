@@ -1,22 +1,12 @@
 import type { Memory } from '../base/memory.ts';
 import { ChecksumState } from '../ports/packet-source.ts';
-import { foldChecksum, sum16, wordSum } from '../wire/checksum.ts';
+import { addressSum, foldChecksum, sum16, wordSum } from '../wire/checksum.ts';
 import type { PacketView } from '../wire/packet-view.ts';
 import { IPPROTO_TCP } from '../wire/tcp.ts';
 
 /** Whether the TCP checksum agrees with the header and a payload whose sum is `payload`. */
 export function isSound(p: PacketView, payload: number): boolean {
-  const pseudo =
-    wordSum(p.src0) +
-    wordSum(p.src1) +
-    wordSum(p.src2) +
-    wordSum(p.src3) +
-    wordSum(p.dst0) +
-    wordSum(p.dst1) +
-    wordSum(p.dst2) +
-    wordSum(p.dst3) +
-    IPPROTO_TCP +
-    wordSum(p.tcpHeaderLength + p.payloadLength);
+  const pseudo = addressSum(p) + IPPROTO_TCP + wordSum(p.tcpHeaderLength + p.payloadLength);
   const header = sum16(p.memory as Memory, p.tcpOffset, p.tcpHeaderLength, pseudo);
   return foldChecksum(header + payload) === 0;
 }

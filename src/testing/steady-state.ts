@@ -39,6 +39,7 @@ const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: ()
 
 /** Packets that wait to be captured, all in one memory; itself the packet in hand. */
 class Captures implements PacketSource, Watchable, CapturedPacket {
+  readonly keepsBatch = true;
   readonly memory: Memory;
   readonly checksum: ChecksumState = ChecksumState.unknown;
   readonly receivedAt = 0;

@@ -44,6 +44,33 @@ export class IpAddress {
   }
 }
 
+/** The four words of an address, whoever holds them. */
+export interface AddressWords {
+  readonly w0: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly w3: number;
+}
+
+/** An address that is overwritten by the next one, where an `IpAddress` for each packet would be garbage. */
+export class ScratchAddress implements AddressWords {
+  w0 = 0;
+  w1 = 0;
+  w2 = 0;
+  w3 = 0;
+
+  set(w0: number, w1: number, w2: number, w3: number): void {
+    this.w0 = w0;
+    this.w1 = w1;
+    this.w2 = w2;
+    this.w3 = w3;
+  }
+
+  is(w0: number, w1: number, w2: number, w3: number): boolean {
+    return this.w3 === w3 && this.w2 === w2 && this.w1 === w1 && this.w0 === w0;
+  }
+}
+
 /** Third word of every IPv4-mapped address. */
 export const V4_MAPPED = 0xffff;
 

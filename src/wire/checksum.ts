@@ -1,5 +1,6 @@
 import type { Memory } from '../base/memory.ts';
 import type { IpAddress } from './address.ts';
+import type { IpView } from './ip-view.ts';
 import { IPPROTO_TCP, TCP } from './tcp.ts';
 
 /*
@@ -108,6 +109,17 @@ export function pseudoHeaderSum(src: IpAddress, dst: IpAddress, tcpLength: numbe
 
 /** The two halves of a 32-bit word added: what the word contributes to a sum. */
 export const wordSum = (word: number): number => (word >>> 16) + (word & 0xffff);
+
+/** What both addresses of a packet contribute to the sum of its pseudo-header. */
+export const addressSum = (p: IpView): number =>
+  wordSum(p.src0) +
+  wordSum(p.src1) +
+  wordSum(p.src2) +
+  wordSum(p.src3) +
+  wordSum(p.dst0) +
+  wordSum(p.dst1) +
+  wordSum(p.dst2) +
+  wordSum(p.dst3);
 
 /** The checksum after a 16-bit word of the data went from `oldWord` to `newWord`: HC' = ~(~HC + ~m + m') (RFC 1624 eqn 3). */
 export function updateChecksum(check: number, oldWord: number, newWord: number): number {

@@ -1,5 +1,5 @@
 import type { Memory } from '../base/memory.ts';
-import type { IpAddress } from './address.ts';
+import type { AddressWords } from './address.ts';
 
 /** Of the fixed header, in octets (RFC 8200 §3). */
 export const IPV6_HEADER_LENGTH = 40;
@@ -15,8 +15,8 @@ export function writeIpv6Header(
   payloadLength: number,
   nextHeader: number,
   hopLimit: number,
-  src: IpAddress,
-  dst: IpAddress,
+  src: AddressWords,
+  dst: AddressWords,
 ): number {
   const { view } = memory;
   view.setInt32(offset, 0x6000_0000 | (trafficClass << 20));

@@ -1,5 +1,5 @@
 import type { Memory } from '../base/memory.ts';
-import { foldChecksum, wordSum } from './checksum.ts';
+import { addressSum, foldChecksum, wordSum } from './checksum.ts';
 import type { PacketView } from './packet-view.ts';
 import { IPPROTO_TCP, TCP } from './tcp.ts';
 
@@ -10,16 +10,7 @@ import { IPPROTO_TCP, TCP } from './tcp.ts';
 export function isPartialChecksum(p: PacketView): boolean {
   const found = (p.memory as Memory).view.getUint16(p.tcpOffset + TCP.checksum);
   if (found === 0) return true;
-  const sum =
-    wordSum(p.src0) +
-    wordSum(p.src1) +
-    wordSum(p.src2) +
-    wordSum(p.src3) +
-    wordSum(p.dst0) +
-    wordSum(p.dst1) +
-    wordSum(p.dst2) +
-    wordSum(p.dst3) +
-    IPPROTO_TCP;
+  const sum = addressSum(p) + IPPROTO_TCP;
   const left = ~found & 0xffff;
   const length = wordSum(p.tcpHeaderLength + p.payloadLength);
   return foldChecksum(sum + length) === left || foldChecksum(sum) === left;

@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const CHILD = fileURLToPath(new URL('steady-state-child.mjs', import.meta.url));
+const child = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const CONNECTIONS = child('steady-state-child.mjs');
+const DATAGRAMS = child('datagrams-child.mjs');
 
 interface Report {
   readonly handed: number;
@@ -13,8 +15,8 @@ interface Report {
 }
 
 /** A process of its own: neither the test runner's garbage nor its instruments take part. */
-function observe(packets: number, wasteOctets: number): Report {
-  const args = ['--expose-gc', CHILD, String(packets), String(wasteOctets)];
+function observe(packets: number, wasteOctets: number, program = CONNECTIONS): Report {
+  const args = ['--expose-gc', program, String(packets), String(wasteOctets)];
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Report;
 }
 
@@ -32,7 +34,16 @@ describe('a steady state', () => {
     expect(heapGrowth).toBeLessThan(1_000_000);
   });
 
+  it('one million datagrams and fragments, copied two or three times: not one garbage collection', () => {
+    const { handed, sent, collections, heapGrowth } = observe(1_000_000, 0, DATAGRAMS);
+    expect(handed).toBe(1_000_000);
+    expect(sent).toBeGreaterThan(2_000_000);
+    expect(collections).toBe(0);
+    expect(heapGrowth).toBeLessThan(1_000_000);
+  });
+
   it('a single small object for each packet would be noticed', () => {
     expect(observe(1_000_000, 16).collections).toBeGreaterThan(5);
+    expect(observe(1_000_000, 16, DATAGRAMS).collections).toBeGreaterThan(5);
   });
 });
