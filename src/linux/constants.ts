@@ -38,9 +38,11 @@ export const TCP_KEEPIDLE = 4;
 export const TCP_KEEPINTVL = 5;
 export const TCP_KEEPCNT = 6;
 export const IP_HDRINCL = 3;
+export const IP_RECVERR = 11;
 export const IP_MTU = 14;
 export const IPV6_V6ONLY = 26;
 export const IPV6_MTU = 24;
+export const IPV6_RECVERR = 25;
 
 export const PACKET_STATISTICS = 6;
 export const PACKET_AUXDATA = 8;
@@ -59,6 +61,7 @@ export const ETH_P_IPV6 = 0x86dd;
 
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_ERRQUEUE = 0x2000;
 export const MSG_NOSIGNAL = 0x4000;
 
 export const CLOCK_MONOTONIC = 1;

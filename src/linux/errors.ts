@@ -67,6 +67,10 @@ export const NEED_NET_RAW: string = [
   'or give the capability to a copy of node: setcap cap_net_raw+ep /path/to/node-copy',
 ].join(' ');
 
+/** The same, for a call that failed so. */
+export const netRawHint = (errno: number): string | undefined =>
+  errno === EPERM || errno === EACCES ? NEED_NET_RAW : undefined;
+
 function usualHint(errno: number): string {
   switch (errno) {
     case EMFILE:
