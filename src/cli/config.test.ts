@@ -170,6 +170,36 @@ describe('readTcpcopyConfig', () => {
     }
   });
 
+  it('sends on an interface with -o, to the MAC addresses of -x or to what is found out', () => {
+    const mac = (text: string): Uint8Array =>
+      Uint8Array.from(text.split(':'), (h) => parseInt(h, 16));
+    const a = '02:00:00:00:00:0a';
+    const b = '02:00:00:00:00:0b';
+    const { output, warnings } = tcpcopy(
+      `-x 80-10.0.0.2:80,81-10.0.0.2:81@${a},82@${b}-10.0.0.3:82 -s a -o eth1`,
+    );
+    expect(warnings).toEqual([]);
+    expect(output).toEqual({
+      device: 'eth1',
+      targets: [
+        { address: parseAddress('10.0.0.2'), nextHop: mac(a) },
+        { address: parseAddress('10.0.0.3'), source: mac(b) },
+      ],
+    });
+    expect(() => tcpcopy(`-x 80-10.0.0.2:80@${a},81-10.0.0.2:81@${b} -s a -o eth1`)).toThrow(
+      'another pair has another MAC address for the same target 10.0.0.2',
+    );
+    for (const name of ['any', 'a/b', 'abcdefghijklmnop']) {
+      expect(() => tcpcopy(`-x 80-10.0.0.2:80 -s a -o ${name}`), name).toThrow('Cannot use -o');
+    }
+    expect(tcpcopy(`-x 80-10.0.0.2:80@${a} -s a`).warnings).toEqual([
+      '-x "80-10.0.0.2:80": its MAC addresses are not used without -o',
+    ]);
+    expect(tcpcopy('-x 80-127.0.0.1:81 -s a -o lo').warnings).toContainEqual(
+      expect.stringContaining('route_localnet'),
+    );
+  });
+
   it('points out -c addresses that belong to a host of the set-up', () => {
     const { warnings } = tcpcopy('-x 80-10.0.0.2:80 -s 10.0.0.9 -c 10.0.0.x -C 20');
     expect(warnings).toEqual([

@@ -15,6 +15,24 @@ export interface Transfer {
    * clients must not be copied to it.
    */
   readonly loopbackOnly: boolean;
+  /** Its MAC addresses, for -o. */
+  readonly link?: Omit<LinkTarget, 'address'>;
+}
+
+/** -o: how frames for the packets to `address` are addressed. */
+export interface LinkTarget {
+  readonly address: IpAddress;
+  /** MAC address of the next hop; found out when absent. */
+  readonly nextHop?: Uint8Array;
+  /** MAC address that frames come from; that of the interface when absent. */
+  readonly source?: Uint8Array;
+}
+
+/** -o: the interface that copies leave by. */
+export interface Output {
+  readonly device: string;
+  /** Each address of a target once. */
+  readonly targets: readonly LinkTarget[];
 }
 
 /** A host where intercept runs. `host` is an address (without brackets) or a name that is still to be resolved. */
@@ -123,6 +141,8 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly onlyNewConnections: boolean;
   /** Names; empty for all. */
   readonly interfaces: readonly string[];
+  /** -o; absent when the kernel finds the way. */
+  readonly output?: Output;
   /** -B, octets. */
   readonly captureBuffer?: number;
   /** pcap-filter(7) text; absent when the filter is made from the transfers. */

@@ -258,8 +258,7 @@ const CAPTURE_OPTIONS: readonly OptionSpec[] = [
     name: 'output-interface',
     value: { kind: 'text', argument: 'interface' },
     group: CAPTURE,
-    doc: 'send frames through this interface, to the MAC addresses in -x',
-    later: 'Copies go through a raw IP socket, and the kernel finds the way.',
+    doc: 'send copies through this interface, past firewall and connection tracking of this host; the next hop is found out, or named in -x: SOURCE@MAC-TARGET@MAC',
   },
 ];
 

@@ -3,7 +3,6 @@ import type { Program } from '../linux/bpf.ts';
 import { openPacketSource } from '../linux/packet-socket.ts';
 import { pathMtu } from '../linux/path-mtu.ts';
 import { compileFilter } from '../linux/pcap-filter.ts';
-import { openRawSender } from '../linux/raw-sender.ts';
 import { systemClock, wallClock } from '../linux/reactor.ts';
 import { newRandom, openTimer } from './process-parts.ts';
 import { transferFilter } from '../linux/transfer-filter.ts';
@@ -27,6 +26,7 @@ import type { ReplayFiles, TcpcopyConfig } from './config.ts';
 import { ExitCode } from './exit-codes.ts';
 import { lookAtFiles, openPlayer, stretchTimeouts } from './file-replay.ts';
 import { openLinks } from './open-links.ts';
+import { openSender } from './open-sender.ts';
 import { TCPCOPY } from './options-tcpcopy.ts';
 import { Progress } from './progress.ts';
 import type { ProgramShell, Running } from './run-program.ts';
@@ -71,7 +71,7 @@ async function startTcpcopy(
       ? openCapture(config, log)
       : openFiles(config, replay, survey, replayer, log, end);
   const { source } = feed;
-  const sink = openRawSender({ onTooLong: mtuRefresher(transfers, config, log) });
+  const sink = await openSender(config, log, mtuRefresher(transfers, config, log));
   const copier = new Copier(
     { replayer, source, sink, clock: systemClock, wallClock, log, openTimer },
     () => {
@@ -184,7 +184,7 @@ function openPaths(config: TcpcopyConfig): Transfer[] {
     port: source.port,
     target: target.address,
     targetPort: target.port,
-    path: { mtu: Math.min(config.mtu, pathMtu(target.address)) },
+    path: { mtu: Math.min(config.mtu, pathMtu(target.address, config.output?.device)) },
     loopbackOnly,
   }));
 }
@@ -197,7 +197,7 @@ function mtuRefresher(transfers: readonly Transfer[], config: TcpcopyConfig, log
     next = Date.now() + MTU_REFRESH_MS;
     for (const { target, path } of transfers) {
       try {
-        const mtu = Math.min(config.mtu, pathMtu(target));
+        const mtu = Math.min(config.mtu, pathMtu(target, config.output?.device));
         if (mtu !== path.mtu) log.warn(`The path to ${target.toString()} takes ${mtu} octets now`);
         path.mtu = mtu;
       } catch (error) {

@@ -8,6 +8,7 @@ import { UsageError } from './exit-codes.ts';
 import { GAP_POLICIES } from './options-limits.ts';
 import type { OptionValues } from './option-values.ts';
 import { parseClientAddresses, type ClientAddresses } from './parse-client-addresses.ts';
+import { outputWarnings, readOutput } from './output.ts';
 import { parseInterfaces } from './parse-interfaces.ts';
 import { readReplay } from './parse-replay.ts';
 import { parseServers } from './parse-servers.ts';
@@ -54,6 +55,8 @@ export function readTcpcopyConfig(
   const rtt = values.has('default-rtt') ? values.integer('default-rtt') : 0;
   const localhost = parseLocalhostAddress(values.text('localhost-address'));
   const buffer = values.has('capture-buffer') ? values.integer('capture-buffer') << 20 : undefined;
+  const device = values.text('output-interface');
+  const output = device === undefined ? undefined : readOutput(device.trim(), transfers);
   const keyFile = values.text('key-file');
   const tlsCa = values.text('tls-ca');
   return {
@@ -64,6 +67,7 @@ export function readTcpcopyConfig(
       ...loopbackWarnings(transfers, clients),
       ...clientWarnings(clients, servers.value, localAddresses),
       ...serverWarnings(servers.value, targets),
+      ...outputWarnings(output, transfers),
     ]),
     transfers,
     servers: servers.value,
@@ -91,6 +95,7 @@ export function readTcpcopyConfig(
     onlyNewConnections: values.has('only-new'),
     interfaces: replay === undefined ? readInterfaces(values) : [],
     ...(replay !== undefined && { replay }),
+    ...(output !== undefined && { output }),
     ...(buffer !== undefined && { captureBuffer: buffer }),
     ...(filter !== undefined && { filter }),
   };

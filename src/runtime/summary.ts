@@ -1,3 +1,4 @@
+import { NO_NEXT_HOP } from '../ports/packet-sink.ts';
 import type { CaptureStatistics } from '../ports/packet-source.ts';
 import type { Ledger } from '../replay/ledger.ts';
 import type { Replayer } from '../replay/replayer.ts';
@@ -115,8 +116,10 @@ function describeTarget(replayer: Replayer, sent: SendTotals): string[] {
     ...nonZero('retransmitted', c.retransmitted),
     ...nonZero('reconnections', c.reconnects),
   ];
-  for (const [name, count] of sent.errors)
-    lines.push(line(`refused by the kernel: ${name}`, count));
+  for (const [name, count] of sent.errors) {
+    const why = name === NO_NEXT_HOP ? `not sent: ${name} (-o)` : `refused by the kernel: ${name}`;
+    lines.push(line(why, count));
+  }
   lines.push(
     line('responses received', c.received).trimStart(),
     ...nonZero('connections accepted', c.connected),
