@@ -90,7 +90,12 @@ async function startTcpcopy(
     ...describeFarSide(links.counts(), copier.delays),
   ];
   const watch = keepWatch(
-    new Watchdog(replayer, () => source.statistics(), systemClock.now()),
+    new Watchdog(
+      replayer,
+      () => source.statistics(),
+      systemClock.now(),
+      () => sink.statistics().errors,
+    ),
     log,
   );
   return {
