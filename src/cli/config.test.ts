@@ -44,6 +44,7 @@ describe('readTcpcopyConfig', () => {
       holdRequests: true,
       simulateLatency: true,
       onlyNewConnections: false,
+      direction: 'in',
       sessionTimeout: seconds(600),
       keepaliveTimeout: seconds(720),
       limits: {
@@ -168,6 +169,33 @@ describe('readTcpcopyConfig', () => {
     for (const pairs of ['80-10.0.0.2:80', '80-10.0.0.1:81', '10.0.0.1:80-127.0.0.1:80']) {
       expect(tcpcopy(`-x ${pairs} -s a`).transfers, pairs).toHaveLength(1);
     }
+  });
+
+  it('row 15: refuses, with --direction out, whatever sends a copy to a source', () => {
+    for (const pairs of [
+      '80-10.0.0.2:80',
+      '10.0.0.2:80-10.0.0.2:80',
+      '80-10.0.0.2:81,81-10.0.0.3:82',
+      '80-[fd00::2]:80',
+    ]) {
+      expect(() => tcpcopy(`-x ${pairs} -s a --direction out -c 10.9.9.9,fd09::1`), pairs).toThrow(
+        /with --direction out: its target .* is also a source, .* copied again without end/,
+      );
+    }
+    for (const pairs of ['80-10.0.0.2:81', '10.0.0.5:80-10.0.0.2:80', '80-[fd00::2]:81']) {
+      const c = pairs.includes('[') ? 'fd09::1' : '10.9.9.9';
+      const config = tcpcopy(`-x ${pairs} -s a --direction out -c ${c}`);
+      expect(config, pairs).toMatchObject({ direction: 'out', warnings: [] });
+    }
+    expect(tcpcopy('-x 80-10.0.0.2:81 -s a --direction out').warnings).toEqual([
+      expect.stringContaining('--direction out without -c'),
+    ]);
+  });
+
+  it('refuses a direction for capture files', () => {
+    expect(() => tcpcopy('-x 80-10.0.0.2:81 -s a --direction out --read a.pcap')).toThrow(
+      'Cannot use --direction with capture files',
+    );
   });
 
   it('sends on an interface with -o, to the MAC addresses of -x or to what is found out', () => {

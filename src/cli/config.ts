@@ -19,6 +19,9 @@ export interface Transfer {
   readonly link?: Omit<LinkTarget, 'address'>;
 }
 
+/** Where the packets that -x takes pass by: on their way into this host, or out of it. */
+export type Direction = 'in' | 'out';
+
 /** -o: how frames for the packets to `address` are addressed. */
 export interface LinkTarget {
   readonly address: IpAddress;
@@ -141,6 +144,8 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly onlyNewConnections: boolean;
   /** Names; empty for all. */
   readonly interfaces: readonly string[];
+  /** Whose connections are copied: those that come to this host, or those that it makes. */
+  readonly direction: Direction;
   /** -o; absent when the kernel finds the way. */
   readonly output?: Output;
   /** -B, octets. */

@@ -260,6 +260,13 @@ const CAPTURE_OPTIONS: readonly OptionSpec[] = [
     group: CAPTURE,
     doc: 'send copies through this interface, past firewall and connection tracking of this host; the next hop is found out, or named in -x: SOURCE@MAC-TARGET@MAC',
   },
+  {
+    name: 'direction',
+    value: { kind: 'choice', argument: 'direction', choices: ['in', 'out'] },
+    default: 'in',
+    group: CAPTURE,
+    doc: 'copy the connections that come to this host (in), or those that it makes to the servers of -x (out)',
+  },
 ];
 
 /** The command on the online server. */

@@ -78,6 +78,12 @@ function refuseMixtures(values: OptionValues, files: readonly string[], rounds: 
       'Choose before: tcpdump -r all.pcap -w chosen.pcap FILTER.',
     );
   }
+  if (values.text('direction') === 'out') {
+    throw new UsageError(
+      `Cannot use ${values.source('direction')} with capture files: nothing is captured, and it is about that`,
+      'Leave it out; of a capture file, both directions are read.',
+    );
+  }
   if (!files.includes('-')) return;
   if (rounds > 1) {
     throw new UsageError(

@@ -116,6 +116,7 @@ function openCapture(config: TcpcopyConfig, log: Log): Feed {
   const source = openPacketSource({
     interfaces: config.interfaces,
     families: familiesOf(config),
+    outgoing: config.direction === 'out',
     timestamps: true,
     ...(config.captureBuffer !== undefined && { receiveBuffer: config.captureBuffer }),
     gatherDelay: GATHER_DELAY,

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { millis, seconds, type Duration } from '../base/time.ts';
 import type { Ramp, RampShape } from '../replay/share.ts';
 import { type IpAddress, parseAddress } from '../wire/address.ts';
-import type { Limits, ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
+import type { Direction, Limits, ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
 import { addressProblem, isLoopback } from './address-kind.ts';
 import { UsageError } from './exit-codes.ts';
 import { GAP_POLICIES } from './options-limits.ts';
@@ -46,7 +46,8 @@ export function readTcpcopyConfig(
   const { transfers, warnings: transferWarnings } = readTransfers(values, names);
   const replay = readReplay(values);
   // What was recorded is not captured again.
-  if (replay === undefined) refuseSelfCopy(transfers, localAddresses);
+  const direction: Direction = values.text('direction') === 'out' ? 'out' : 'in';
+  if (replay === undefined) refuseSelfCopy(transfers, localAddresses, direction);
   const servers = parseServers(requiredServers(values), values.integer('port'));
   const targets = transfers.map(({ target }) => target.address);
   const clients = readClientAddresses(values, targets);
@@ -68,6 +69,7 @@ export function readTcpcopyConfig(
       ...clientWarnings(clients, servers.value, localAddresses),
       ...serverWarnings(servers.value, targets),
       ...outputWarnings(output, transfers),
+      ...directionWarnings(direction, clients),
     ]),
     transfers,
     servers: servers.value,
@@ -95,6 +97,7 @@ export function readTcpcopyConfig(
     onlyNewConnections: values.has('only-new'),
     interfaces: replay === undefined ? readInterfaces(values) : [],
     ...(replay !== undefined && { replay }),
+    direction,
     ...(output !== undefined && { output }),
     ...(buffer !== undefined && { captureBuffer: buffer }),
     ...(filter !== undefined && { filter }),
@@ -218,6 +221,13 @@ function serverWarnings(
       ({ host }) =>
         `-s ${host} is also a target of -x: intercept belongs on another host, to which the target sends its responses`,
     );
+}
+
+function directionWarnings(direction: Direction, clients: ClientAddresses): string[] {
+  if (direction === 'in' || clients.addresses.length > 0) return [];
+  return [
+    '--direction out without -c: copies have the address of this host, so that the target must send its responses to the assistant server all the same, and not here',
+  ];
 }
 
 function loopbackWarnings(transfers: readonly Transfer[], clients: ClientAddresses): string[] {
