@@ -192,7 +192,16 @@ describe('readTcpcopyConfig', () => {
     ]);
   });
 
-  it('refuses a direction for capture files', () => {
+  it('says what a snap length loses', () => {
+    expect(tcpcopy('-x 80-10.0.0.2:80 -s a').snapLength).toBeUndefined();
+    const config = tcpcopy('-x 80-10.0.0.2:80 -s a -S 96');
+    expect(config.snapLength).toBe(96);
+    expect(config.warnings).toEqual([expect.stringMatching(/^-S 96: .*requests are lost/)]);
+    expect(tcpcopy('-x 80-10.0.0.2:80 -s a -S 65535').warnings).toEqual([]);
+    expect(() => tcpcopy('-x 80-10.0.0.2:80 -s a -S 63')).toThrow('from 64 to 65535');
+    expect(() => tcpcopy('-x 80-10.0.0.2:80 -s a -S 96 --read a.pcap')).toThrow(
+      'Cannot use -S with capture files',
+    );
     expect(() => tcpcopy('-x 80-10.0.0.2:81 -s a --direction out --read a.pcap')).toThrow(
       'Cannot use --direction with capture files',
     );

@@ -146,6 +146,8 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly interfaces: readonly string[];
   /** Whose connections are copied: those that come to this host, or those that it makes. */
   readonly direction: Direction;
+  /** -S; absent for whole packets. */
+  readonly snapLength?: number;
   /** -o; absent when the kernel finds the way. */
   readonly output?: Output;
   /** -B, octets. */

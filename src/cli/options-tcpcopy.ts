@@ -248,10 +248,10 @@ const CAPTURE_OPTIONS: readonly OptionSpec[] = [
   {
     letter: 'S',
     name: 'snap-length',
-    value: { kind: 'integer', argument: 'octets', min: 1, max: 65535 },
+    value: { kind: 'integer', argument: 'octets', min: 64, max: 65535 },
     group: CAPTURE,
-    doc: 'octets captured of each packet',
-    later: 'Packets are captured whole.',
+    defaultNote: 'whole packets',
+    doc: 'octets captured of each packet, from its IP header on, 64 to 65535; longer packets are counted, and not copied',
   },
   {
     letter: 'o',

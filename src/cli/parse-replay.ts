@@ -78,9 +78,10 @@ function refuseMixtures(values: OptionValues, files: readonly string[], rounds: 
       'Choose before: tcpdump -r all.pcap -w chosen.pcap FILTER.',
     );
   }
-  if (values.text('direction') === 'out') {
+  if (values.has('snap-length') || values.text('direction') === 'out') {
+    const option = values.has('snap-length') ? 'snap-length' : 'direction';
     throw new UsageError(
-      `Cannot use ${values.source('direction')} with capture files: nothing is captured, and it is about that`,
+      `Cannot use ${values.source(option)} with capture files: nothing is captured, and it is about that`,
       'Leave it out; of a capture file, both directions are read.',
     );
   }

@@ -171,11 +171,12 @@ function keepWatch(watchdog: Watchdog, log: Log): NodeJS.Timeout {
 }
 
 function chooseFilter(config: TcpcopyConfig): Program {
-  if (config.filter !== undefined) return compileFilter(config.filter);
+  if (config.filter !== undefined) return compileFilter(config.filter, config.snapLength);
   return transferFilter(
     config.transfers.map(({ source: { address, port } }) =>
       address === undefined ? { port } : { address, port },
     ),
+    config.snapLength,
   );
 }
 

@@ -22,6 +22,9 @@ import { readFilter, readProcessConfig } from './process-config.ts';
 import { resolveHost } from './resolve-servers.ts';
 import { refuseSelfCopy } from './self-copy.ts';
 
+/** Octets of the longest packet (RFC 791 §3.1). */
+const WHOLE = 65_535;
+
 /**
  * The addresses of the host names in -x, all asked for at once.
  * @throws StartError for a name without an address.
@@ -58,6 +61,7 @@ export function readTcpcopyConfig(
   const buffer = values.has('capture-buffer') ? values.integer('capture-buffer') << 20 : undefined;
   const device = values.text('output-interface');
   const output = device === undefined ? undefined : readOutput(device.trim(), transfers);
+  const snapLength = values.has('snap-length') ? values.integer('snap-length') : undefined;
   const keyFile = values.text('key-file');
   const tlsCa = values.text('tls-ca');
   return {
@@ -70,6 +74,7 @@ export function readTcpcopyConfig(
       ...serverWarnings(servers.value, targets),
       ...outputWarnings(output, transfers),
       ...directionWarnings(direction, clients),
+      ...snapWarnings(snapLength),
     ]),
     transfers,
     servers: servers.value,
@@ -98,6 +103,7 @@ export function readTcpcopyConfig(
     interfaces: replay === undefined ? readInterfaces(values) : [],
     ...(replay !== undefined && { replay }),
     direction,
+    ...(snapLength !== undefined && { snapLength }),
     ...(output !== undefined && { output }),
     ...(buffer !== undefined && { captureBuffer: buffer }),
     ...(filter !== undefined && { filter }),
@@ -227,6 +233,13 @@ function directionWarnings(direction: Direction, clients: ClientAddresses): stri
   if (direction === 'in' || clients.addresses.length > 0) return [];
   return [
     '--direction out without -c: copies have the address of this host, so that the target must send its responses to the assistant server all the same, and not here',
+  ];
+}
+
+function snapWarnings(snapLength: number | undefined): string[] {
+  if (snapLength === undefined || snapLength === WHOLE) return [];
+  return [
+    `-S ${snapLength}: longer packets cannot be copied, and their requests are lost; an interface has packets as long as its MTU, and of up to ${WHOLE} octets where the kernel merges them`,
   ];
 }
 
