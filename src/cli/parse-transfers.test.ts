@@ -134,8 +134,34 @@ describe('parseTransfers', () => {
     );
   });
 
+  it('reads every MAC address of a single host, whatever stands between its octets', () => {
+    const octets = fc.uint8Array({ minLength: 6, maxLength: 6 });
+    const separator = fc.constantFrom(':', '.', '_', '/');
+    fc.assert(
+      fc.property(octets, separator, fc.boolean(), (mac, between, isUpper) => {
+        const text = Array.from(mac, (o) => o.toString(16).padStart(2, '0')).join(between);
+        const pair = `80@${isUpper ? text.toUpperCase() : text}-10.0.0.2:80@${text}`;
+        const isSingle = ((mac[0] as number) & 1) === 0 && mac.some((octet) => octet !== 0);
+        if (!isSingle) expect(() => parseTransfers(pair)).toThrow('of no single host');
+        else expect(parseTransfers(pair).transfers[0]?.link).toEqual({ nextHop: mac, source: mac });
+      }),
+    );
+  });
+
   it('throws nothing but UsageError, whatever the text', () => {
-    const piece = fc.constantFrom('80', '-', ':', '[', ']', '@', ',', '10.0.0.1', 'fd00::2', ' ');
+    const piece = fc.constantFrom(
+      '80',
+      '-',
+      ':',
+      '[',
+      ']',
+      '@',
+      ',',
+      '10.0.0.1',
+      'fd00::2',
+      ' ',
+      '02:00:00:00:00:01',
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
         try {
