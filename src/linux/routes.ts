@@ -1,6 +1,6 @@
 import { IpAddress } from '../wire/address.ts';
 import { AF_INET, AF_INET6 } from './constants.ts';
-import { ENODATA } from './errors.ts';
+import { EADDRNOTAVAIL, ENODATA } from './errors.ts';
 import { type Netlink, NETLINK_HEADER } from './netlink.ts';
 
 const RTM_GETROUTE = 26;
@@ -11,7 +11,8 @@ const NLM_F_ACK = 4;
 const NLM_F_CREATE = 0x400;
 
 /** struct rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type, flags. */
-const RTMSG = { family: 0, targetLength: 1, flags: 8, size: 12 } as const;
+const RTMSG = { family: 0, targetLength: 1, type: 7, flags: 8, size: 12 } as const;
+const RTN_LOCAL = 2;
 const RTM_F_FIB_MATCH = 0x2000;
 const RTA_DST = 1;
 const RTA_OIF = 4;
@@ -58,6 +59,9 @@ export function findGateway(
   const errno = inTable === 0 ? askRoute(netlink, target, index, 0) : inTable;
   if (errno !== 0) return errno;
   if (netlink.type !== RTM_NEWROUTE) return ENODATA;
+  // Of this host itself: nobody out there takes it.
+  const type = netlink.memory.view.getUint8(NETLINK_HEADER + RTMSG.type);
+  if (type === RTN_LOCAL) return EADDRNOTAVAIL;
   const gateway = netlink.find(RTA_GATEWAY);
   if (gateway !== undefined) return readAddress(gateway, 0, target.family);
   // struct rtvia: an IPv4 route by an IPv6 router (RFC 5549).

@@ -281,6 +281,8 @@ describe('link sender', () => {
     for (const [target, name] of [
       ['203.0.113.1', 'EHOSTUNREACH'],
       ['fd99::1', 'ENETUNREACH'],
+      ['10.9.0.1', 'EADDRNOTAVAIL'],
+      ['fd09::1', 'EADDRNOTAVAIL'],
     ] as const) {
       await expect(open({ targets: [{ address: address(target) }] })).rejects.toThrow(
         new RegExp(
