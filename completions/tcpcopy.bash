@@ -19,19 +19,22 @@ _tcpcopy() {
     --on-gap)
       COMPREPLY=($(compgen -W 'reset close' -- "$cur"))
       return ;;
+    --direction)
+      COMPREPLY=($(compgen -W 'in out' -- "$cur"))
+      return ;;
     --log-level)
       COMPREPLY=($(compgen -W 'debug info warn error' -- "$cur"))
       return ;;
     --log-format)
       COMPREPLY=($(compgen -W 'text json' -- "$cur"))
       return ;;
-    -i | --interface)
+    -i | --interface | -o | --output-interface)
       COMPREPLY=($(compgen -W "any $(ls /sys/class/net)" -- "$cur"))
       return ;;
-    -x | --transfer | -r | --percentage | --gradual-time | -n | --copies | --spread | -c | --client-address | -f | --port-shift | -H | --localhost-address | -s | --intercept | -p | --port | -C | --connections | -M | --mtu | -D | --mss | -t | --session-timeout | -k | --keepalive-timeout | -R | --default-rtt | -m | --memory-limit | -U | --session-block | --max-connections | --max-connections-per-second | --max-packets-per-second | --max-octets-per-second | --max-held-segments | --max-held-octets | --max-held-segments-total | --max-held-octets-total | --max-retransmissions | --max-reconnections | --handshake-timeout | --close-wait-timeout | --closing-timeout | --gap-timeout | --linger-time | -F | --filter | -B | --capture-buffer | --read | -a | --speed | -I | --skip-gaps | -T | --repeat | --from | --to | --shard | --user)
+    -x | --transfer | -r | --percentage | --gradual-time | -n | --copies | --spread | -c | --client-address | -f | --port-shift | -H | --localhost-address | -s | --intercept | -p | --port | -C | --connections | -M | --mtu | -D | --mss | -t | --session-timeout | -k | --keepalive-timeout | -R | --default-rtt | -m | --memory-limit | -U | --session-block | --max-connections | --max-connections-per-second | --max-packets-per-second | --max-octets-per-second | --max-held-segments | --max-held-octets | --max-held-segments-total | --max-held-octets-total | --max-retransmissions | --max-reconnections | --handshake-timeout | --close-wait-timeout | --closing-timeout | --gap-timeout | --linger-time | -F | --filter | -B | --capture-buffer | -S | --snap-length | --read | -a | --speed | -I | --skip-gaps | -T | --repeat | --from | --to | --shard | --user)
       :
       return ;;
   esac
-  COMPREPLY=($(compgen -W '-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies --spread -O --only-new --udp -c --client-address -f --port-shift -H --localhost-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout -R --default-rtt -m --memory-limit -U --session-block --max-connections --max-connections-per-second --max-packets-per-second --max-octets-per-second --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --on-gap --linger-time -i --interface -F --filter -B --capture-buffer --read --offline -a --speed -I --skip-gaps -T --repeat --from --to --shard -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version' -- "$cur"))
+  COMPREPLY=($(compgen -W '-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies --spread -O --only-new --udp -c --client-address -f --port-shift -H --localhost-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout -R --default-rtt -m --memory-limit -U --session-block --max-connections --max-connections-per-second --max-packets-per-second --max-octets-per-second --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --on-gap --linger-time -i --interface -F --filter -B --capture-buffer -S --snap-length -o --output-interface --direction --read --offline -a --speed -I --skip-gaps -T --repeat --from --to --shard -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version' -- "$cur"))
 }
 complete -F _tcpcopy tcpcopy

@@ -57,15 +57,16 @@ export interface RunningLoad {
   readonly result: Promise<LoadResult>;
 }
 
-/** Starts the load generator (load.ts) on the client host, towards `host`. */
+/** Starts the load generator (load.ts) on the client host, or on `from`, towards `host`. */
 export function startLoad(
   lab: Lab,
   parts: readonly LoadPart[],
-  to: { host?: string; port?: number } = {},
+  to: { host?: string; port?: number; from?: HostName } = {},
 ): RunningLoad {
   const plan = { host: to.host ?? lab.ip4('online'), port: to.port ?? 80, parts };
   const args = [labProgram('load'), JSON.stringify(plan)];
-  const child = lab.spawn('client', 'load generator', process.execPath, args, { ipc: true });
+  const host = to.from ?? 'client';
+  const child = lab.spawn(host, 'load generator', process.execPath, args, { ipc: true });
   let last: LoadProgress = { sent: 0, answered: 0 };
   const progress = async (): Promise<LoadProgress> => {
     if (!child.running) return last;

@@ -34,7 +34,8 @@ case "$profile" in
     redis-server:redis-server redis-benchmark:redis-tools
     memcached:memcached memccapable:libmemcached-tools postgresql/postgres:postgresql
     mariadbd:mariadb-server-core mariadb:mariadb-client-core sysbench:sysbench
-    tcpdump:tcpdump dig:bind9-dnsutils editcap:wireshark-common tcprewrite:tcpreplay" ;;
+    conntrack:conntrack tcpdump:tcpdump dig:bind9-dnsutils
+    editcap:wireshark-common tcprewrite:tcpreplay" ;;
   *) fail "profile $profile is not known; use demo, bench or test" ;;
 esac
 

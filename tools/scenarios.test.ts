@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 /*
  * The original's behaviour was written down as numbered rows and its weaknesses as findings; each is a test by name. Rows 1 to 15 are
- * the command line, 47 to 61 capture and sampling, 116 to 119 statistics and the life of the programs, 16 to
+ * the command line, 47 to 61 capture, sampling and rewriting, 116 to 119 statistics and the life of the programs, 16 to
  * 33 are the control connection, 34 to 46 response frames, 62 to 75 sessions in normal flow, 76 to 95 in abnormal flow, 96 to 107
  * intercept, 108 to 115 capture files, 126 and 127 datagrams, 128 pairs of old and new; findings E1 to E27 are those of the session engine, O1 to O6 of files.
  */

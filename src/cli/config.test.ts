@@ -46,6 +46,7 @@ describe('readTcpcopyConfig', () => {
       holdRequests: true,
       simulateLatency: true,
       onlyNewConnections: false,
+      direction: 'in',
       sessionTimeout: seconds(600),
       keepaliveTimeout: seconds(720),
       limits: {
@@ -174,6 +175,72 @@ describe('readTcpcopyConfig', () => {
     for (const pairs of ['80-10.0.0.2:80', '80-10.0.0.1:81', '10.0.0.1:80-127.0.0.1:80']) {
       expect(tcpcopy(`-x ${pairs} -s a`).transfers, pairs).toHaveLength(1);
     }
+  });
+
+  it('row 15: refuses, with --direction out, whatever sends a copy to a source', () => {
+    for (const pairs of [
+      '80-10.0.0.2:80',
+      '10.0.0.2:80-10.0.0.2:80',
+      '80-10.0.0.2:81,81-10.0.0.3:82',
+      '80-[fd00::2]:80',
+    ]) {
+      expect(() => tcpcopy(`-x ${pairs} -s a --direction out -c 10.9.9.9,fd09::1`), pairs).toThrow(
+        /with --direction out: its target .* is also a source, .* copied again without end/,
+      );
+    }
+    for (const pairs of ['80-10.0.0.2:81', '10.0.0.5:80-10.0.0.2:80', '80-[fd00::2]:81']) {
+      const c = pairs.includes('[') ? 'fd09::1' : '10.9.9.9';
+      const config = tcpcopy(`-x ${pairs} -s a --direction out -c ${c}`);
+      expect(config, pairs).toMatchObject({ direction: 'out', warnings: [] });
+    }
+    expect(tcpcopy('-x 80-10.0.0.2:81 -s a --direction out').warnings).toEqual([
+      expect.stringContaining('--direction out without -c'),
+    ]);
+  });
+
+  it('says what a snap length loses', () => {
+    expect(tcpcopy('-x 80-10.0.0.2:80 -s a').snapLength).toBeUndefined();
+    const config = tcpcopy('-x 80-10.0.0.2:80 -s a -S 96');
+    expect(config.snapLength).toBe(96);
+    expect(config.warnings).toEqual([expect.stringMatching(/^-S 96: .*requests are lost/)]);
+    expect(tcpcopy('-x 80-10.0.0.2:80 -s a -S 65535').warnings).toEqual([]);
+    expect(() => tcpcopy('-x 80-10.0.0.2:80 -s a -S 63')).toThrow('from 64 to 65535');
+    expect(() => tcpcopy('-x 80-10.0.0.2:80 -s a -S 96 --read a.pcap')).toThrow(
+      'Cannot use -S with capture files',
+    );
+    expect(() => tcpcopy('-x 80-10.0.0.2:81 -s a --direction out --read a.pcap')).toThrow(
+      'Cannot use --direction with capture files',
+    );
+  });
+
+  it('sends on an interface with -o, to the MAC addresses of -x or to what is found out', () => {
+    const mac = (text: string): Uint8Array =>
+      Uint8Array.from(text.split(':'), (h) => parseInt(h, 16));
+    const a = '02:00:00:00:00:0a';
+    const b = '02:00:00:00:00:0b';
+    const { output, warnings } = tcpcopy(
+      `-x 80-10.0.0.2:80,81-10.0.0.2:81@${a},82@${b}-10.0.0.3:82 -s a -o eth1`,
+    );
+    expect(warnings).toEqual([]);
+    expect(output).toEqual({
+      device: 'eth1',
+      targets: [
+        { address: parseAddress('10.0.0.2'), nextHop: mac(a) },
+        { address: parseAddress('10.0.0.3'), source: mac(b) },
+      ],
+    });
+    expect(() => tcpcopy(`-x 80-10.0.0.2:80@${a},81-10.0.0.2:81@${b} -s a -o eth1`)).toThrow(
+      'another pair has another MAC address for the same target 10.0.0.2',
+    );
+    for (const name of ['any', 'a/b', 'abcdefghijklmnop']) {
+      expect(() => tcpcopy(`-x 80-10.0.0.2:80 -s a -o ${name}`), name).toThrow('Cannot use -o');
+    }
+    expect(tcpcopy(`-x 80-10.0.0.2:80@${a} -s a`).warnings).toEqual([
+      '-x "80-10.0.0.2:80": its MAC addresses are not used without -o',
+    ]);
+    expect(tcpcopy('-x 80-127.0.0.1:81 -s a -o lo').warnings).toContainEqual(
+      expect.stringContaining('route_localnet'),
+    );
   });
 
   it('points out -c addresses that belong to a host of the set-up', () => {

@@ -16,6 +16,27 @@ export interface Transfer {
    * clients must not be copied to it.
    */
   readonly loopbackOnly: boolean;
+  /** Its MAC addresses, for -o. */
+  readonly link?: Omit<LinkTarget, 'address'>;
+}
+
+/** Where the packets that -x takes pass by: on their way into this host, or out of it. */
+export type Direction = 'in' | 'out';
+
+/** -o: how frames for the packets to `address` are addressed. */
+export interface LinkTarget {
+  readonly address: IpAddress;
+  /** MAC address of the next hop; found out when absent. */
+  readonly nextHop?: Uint8Array;
+  /** MAC address that frames come from; that of the interface when absent. */
+  readonly source?: Uint8Array;
+}
+
+/** -o: the interface that copies leave by. */
+export interface Output {
+  readonly device: string;
+  /** Each address of a target once. */
+  readonly targets: readonly LinkTarget[];
 }
 
 /** A host where intercept runs. `host` is an address (without brackets) or a name that is still to be resolved. */
@@ -134,6 +155,12 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly udp: boolean;
   /** Names; empty for all. */
   readonly interfaces: readonly string[];
+  /** Whose connections are copied: those that come to this host, or those that it makes. */
+  readonly direction: Direction;
+  /** -S; absent for whole packets. */
+  readonly snapLength?: number;
+  /** -o; absent when the kernel finds the way. */
+  readonly output?: Output;
   /** -B, octets. */
   readonly captureBuffer?: number;
   /** pcap-filter(7) text; absent when the filter is made from the transfers. */

@@ -70,7 +70,7 @@ describe('the environment', () => {
     expect(() => start('', { TCPCOPY_PERCENTAGE: '150' })).toThrow('TCPCOPY_PERCENTAGE "150"');
     expect(() => start('', { TCPCOPY_LONELY: 'maybe' })).toThrow('expected true or false');
     expect(() => start('', { TCPCOPY_SNAP_LENGTH: '2' })).toThrow(
-      'Cannot use TCPCOPY_SNAP_LENGTH: it is not there yet',
+      'Cannot use TCPCOPY_SNAP_LENGTH 2: it is out of range',
     );
   });
 

@@ -265,18 +265,24 @@ const CAPTURE_OPTIONS: readonly OptionSpec[] = [
   {
     letter: 'S',
     name: 'snap-length',
-    value: { kind: 'integer', argument: 'octets', min: 1, max: 65535 },
+    value: { kind: 'integer', argument: 'octets', min: 64, max: 65535 },
     group: CAPTURE,
-    doc: 'octets captured of each packet',
-    refused: 'it is not there yet',
+    defaultNote: 'whole packets',
+    doc: 'octets captured of each packet, from its IP header on, 64 to 65535; longer packets are counted, and not copied',
   },
   {
     letter: 'o',
     name: 'output-interface',
     value: { kind: 'text', argument: 'interface' },
     group: CAPTURE,
-    doc: 'send frames through this interface, to the MAC addresses in -x',
-    refused: 'it is not there yet',
+    doc: 'send copies through this interface, past firewall and connection tracking of this host; the next hop is found out, or named in -x: SOURCE@MAC-TARGET@MAC',
+  },
+  {
+    name: 'direction',
+    value: { kind: 'choice', argument: 'direction', choices: ['in', 'out'] },
+    default: 'in',
+    group: CAPTURE,
+    doc: 'copy the connections that come to this host (in), or those that it makes to the servers of -x (out)',
   },
 ];
 

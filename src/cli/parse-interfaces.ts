@@ -18,12 +18,16 @@ export function parseInterfaces(text: string): readonly string[] {
         'Add --offline, or use --read in the place of -i.',
       );
     }
-    if (/\s/.test(name) || name.length > MAX_NAME) {
-      throw new UsageError(
-        `Cannot use -i "${name}": expected the name of a network interface, at most ${MAX_NAME} characters without blanks`,
-        '"ip -brief link" lists the interfaces.',
-      );
-    }
+    checkInterfaceName('-i', name);
   }
   return names.includes('any') ? [] : [...new Set(names)];
+}
+
+/** @throws UsageError for a name that no interface can have; `label` is the option it belongs to. */
+export function checkInterfaceName(label: string, name: string): void {
+  if (!/[\s/]/.test(name) && name.length <= MAX_NAME) return;
+  throw new UsageError(
+    `Cannot use ${label} "${name}": expected the name of a network interface, at most ${MAX_NAME} characters without blanks`,
+    '"ip -brief link" lists the interfaces.',
+  );
 }

@@ -79,6 +79,13 @@ function refuseMixtures(values: OptionValues, files: readonly string[], rounds: 
       'Choose before: tcpdump -r all.pcap -w chosen.pcap FILTER.',
     );
   }
+  if (values.has('snap-length') || values.text('direction') === 'out') {
+    const option = values.has('snap-length') ? 'snap-length' : 'direction';
+    throw new UsageError(
+      `Cannot use ${values.source(option)} with capture files: nothing is captured, and it is about that`,
+      'Leave it out; of a capture file, both directions are read.',
+    );
+  }
   if (!files.includes('-')) return;
   if (rounds > 1) {
     throw new UsageError(

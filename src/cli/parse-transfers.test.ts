@@ -56,13 +56,16 @@ describe('parseTransfers', () => {
     expect(only('80-127.0.0.1:81,81-10.0.0.1:81,82-[::1]:83')).toEqual([true, false, true]);
   });
 
-  it('checks MAC addresses and says that they are not used', () => {
-    const text = '80@00:16:3e:00:00:01-10.0.0.2:80@00:16:3E:00:00:02';
+  it('takes MAC addresses, of either side or both', () => {
+    const text = '80@00:16:3e:00:00:01-10.0.0.2:80@00-16-3E-00-00-ff';
     expect(spelled(text)).toEqual(['80-10.0.0.2:80']);
-    expect(parseTransfers(text).warnings).toEqual([
-      expect.stringContaining('00:16:3e:00:00:01 is not used'),
-      expect.stringContaining('00:16:3E:00:00:02 is not used'),
-    ]);
+    expect(parseTransfers(text).transfers[0]?.link).toEqual({
+      source: Uint8Array.of(0, 0x16, 0x3e, 0, 0, 1),
+      nextHop: Uint8Array.of(0, 0x16, 0x3e, 0, 0, 0xff),
+    });
+    const [one, none] = parseTransfers('80-10.0.0.2:80@02:00:00:00:00:01,81-10.0.0.2:81').transfers;
+    expect(one?.link).toEqual({ nextHop: Uint8Array.of(2, 0, 0, 0, 0, 1) });
+    expect(none).not.toHaveProperty('link');
   });
 
   it.each([
@@ -82,6 +85,12 @@ describe('parseTransfers', () => {
     ['80-010.0.0.1:80', '"010.0.0.1" is not an IP address'],
     ['80-target.example:80', '"target.example" is not an IP address'],
     ['80-fd00::2:80', 'an IPv6 address needs brackets'],
+    ['80-10.0.0.1:80@00:16:3e:00:00', 'is not a MAC address'],
+    ['80-10.0.0.1:80@00:16:3e-00:00:01', 'is not a MAC address'],
+    ['80-10.0.0.1:80@00:16:3e:00:00:0G', 'is not a MAC address'],
+    ['80-10.0.0.1:80@', 'is not a MAC address'],
+    ['80-10.0.0.1:80@01:00:5e:00:00:01', 'of no single host'],
+    ['80@00:00:00:00:00:00-10.0.0.1:80', 'of no single host'],
     ['80-[10.0.0.1]:80', 'expected it without brackets'],
     ['80-[fd00::g]:80', 'is not an IP address'],
     ['80-0.0.0.0:80', 'names no host'],
@@ -135,8 +144,34 @@ describe('parseTransfers', () => {
     );
   });
 
+  it('reads every MAC address of a single host, whatever stands between its octets', () => {
+    const octets = fc.uint8Array({ minLength: 6, maxLength: 6 });
+    const separator = fc.constantFrom(':', '.', '_', '/');
+    fc.assert(
+      fc.property(octets, separator, fc.boolean(), (mac, between, isUpper) => {
+        const text = Array.from(mac, (o) => o.toString(16).padStart(2, '0')).join(between);
+        const pair = `80@${isUpper ? text.toUpperCase() : text}-10.0.0.2:80@${text}`;
+        const isSingle = ((mac[0] as number) & 1) === 0 && mac.some((octet) => octet !== 0);
+        if (!isSingle) expect(() => parseTransfers(pair)).toThrow('of no single host');
+        else expect(parseTransfers(pair).transfers[0]?.link).toEqual({ nextHop: mac, source: mac });
+      }),
+    );
+  });
+
   it('throws nothing but UsageError, whatever the text', () => {
-    const piece = fc.constantFrom('80', '-', ':', '[', ']', '@', ',', '10.0.0.1', 'fd00::2', ' ');
+    const piece = fc.constantFrom(
+      '80',
+      '-',
+      ':',
+      '[',
+      ']',
+      '@',
+      ',',
+      '10.0.0.1',
+      'fd00::2',
+      ' ',
+      '02:00:00:00:00:01',
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
         try {

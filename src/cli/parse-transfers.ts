@@ -25,14 +25,12 @@ export interface Transfers {
  * target := host ":" port [ "@" mac ]
  * ```
  *
- * An IPv6 address stands in brackets; a name must be in `names`. MAC addresses are checked and then left out with a warning.
+ * An IPv6 address stands in brackets; a name must be in `names`.
  * @throws UsageError for anything else.
  */
 export function parseTransfers(text: string, names: HostAddresses = new Map()): Transfers {
-  const warnings: string[] = [];
-  const transfers = splitList('-x', text).map((pair) => parsePair(pair, names, warnings));
-  warnings.push(...shadowWarnings(transfers));
-  return { transfers, warnings };
+  const transfers = splitList('-x', text).map((pair) => parsePair(pair, names));
+  return { transfers, warnings: shadowWarnings(transfers) };
 }
 
 /** The host names in the list of `-x`, each once. What is wrong with the list, `parseTransfers` will say. */
@@ -62,17 +60,17 @@ export function matchesSource(transfer: Transfer, address: IpAddress, port: numb
   return transfer.source.address?.equals(address) ?? true;
 }
 
-function parsePair(pair: string, names: HostAddresses, warnings: string[]): Transfer {
+function parsePair(pair: string, names: HostAddresses): Transfer {
   const cut = middleDash(pair);
   if (cut < 0) {
     throw new UsageError(
       `Cannot read -x "${pair}": it has no "-" between source and target: ${EXAMPLE}`,
     );
   }
-  const side = (name: 'source' | 'target', text: string): Side =>
-    parseSide(pair, name, withoutMac(pair, text, warnings), names);
-  const source = side('source', pair.slice(0, cut));
-  const target = side('target', pair.slice(cut + 1));
+  const [sourceText, sourceMac] = splitMac(pair, pair.slice(0, cut));
+  const [targetText, nextHop] = splitMac(pair, pair.slice(cut + 1));
+  const source = parseSide(pair, 'source', sourceText, names);
+  const target = parseSide(pair, 'target', targetText, names);
   if (!target.address) {
     throw new UsageError(
       `Cannot read -x "${pair}": the target has no address: expected ADDRESS:PORT after the "-", such as 192.168.0.2:${target.port}`,
@@ -87,6 +85,9 @@ function parsePair(pair: string, names: HostAddresses, warnings: string[]): Tran
     source,
     target: { address: target.address, port: target.port },
     loopbackOnly: isLoopback(target.address),
+    ...((sourceMac ?? nextHop) !== undefined && {
+      link: { ...(nextHop && { nextHop }), ...(sourceMac && { source: sourceMac }) },
+    }),
   };
 }
 
@@ -111,19 +112,26 @@ function middleDash(pair: string): number {
   return first;
 }
 
-function withoutMac(pair: string, side: string, warnings: string[]): string {
+/** A side of a pair without its MAC address, and that. */
+function splitMac(pair: string, side: string): [rest: string, mac: Uint8Array | undefined] {
   const at = side.indexOf('@');
-  if (at < 0) return side.trim();
+  if (at < 0) return [side.trim(), undefined];
   const mac = side.slice(at + 1).trim();
-  if (!/^[0-9a-f]{2}([^0-9a-f])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}$/i.test(mac)) {
+  const octets = /^[0-9a-f]{2}([^0-9a-f])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}$/i.test(mac)
+    ? Uint8Array.from({ length: 6 }, (_, i) => Number.parseInt(mac.slice(3 * i, 3 * i + 2), 16))
+    : undefined;
+  if (octets === undefined) {
     throw new UsageError(
       `Cannot read -x "${pair}": "${mac}" after "@" is not a MAC address: expected six pairs of hexadecimal digits, such as 00:16:3e:00:00:01`,
     );
   }
-  warnings.push(
-    `-x "${pair}": the MAC address ${mac} is not used: it belongs to -o, which is not there yet`,
-  );
-  return side.slice(0, at).trim();
+  // The lowest bit of the first octet makes it a group (IEEE 802, clause 8.2.2).
+  if (octets.every((octet) => octet === 0) || ((octets[0] as number) & 1) !== 0) {
+    throw new UsageError(
+      `Cannot read -x "${pair}": "${mac}" is the MAC address of no single host: expected one such as 00:16:3e:00:00:01`,
+    );
+  }
+  return [side.slice(0, at).trim(), octets];
 }
 
 interface Side {

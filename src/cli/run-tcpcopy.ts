@@ -4,7 +4,6 @@ import type { Program } from '../linux/bpf.ts';
 import { openPacketSource } from '../linux/packet-socket.ts';
 import { pathMtu } from '../linux/path-mtu.ts';
 import { compileFilter } from '../linux/pcap-filter.ts';
-import { openRawSender } from '../linux/raw-sender.ts';
 import { systemClock, wallClock } from '../linux/reactor.ts';
 import { newRandom, openTimer } from './process-parts.ts';
 import { transferFilter, WHOLE_PACKET } from '../linux/transfer-filter.ts';
@@ -33,6 +32,7 @@ import { ExitCode } from './exit-codes.ts';
 import { lookAtFiles, openPlayer, stretchTimeouts } from './file-replay.ts';
 import { guardMemory } from './guard-memory.ts';
 import { openLinks } from './open-links.ts';
+import { openSender } from './open-sender.ts';
 import { TCPCOPY } from './options-tcpcopy.ts';
 import { Progress } from './progress.ts';
 import type { ProgramShell, Running } from './run-program.ts';
@@ -80,7 +80,7 @@ async function startTcpcopy(
       ? openCapture(config, log)
       : openFiles(config, replay, survey, replayer, log, end);
   const { source } = feed;
-  const sink = openRawSender({ onTooLong: mtuRefresher(transfers, config, log) });
+  const sink = await openSender(config, log, mtuRefresher(transfers, config, log));
   const copier = new Copier(
     { replayer, datagrams, source, sink, clock: systemClock, wallClock, log, openTimer },
     () => {
@@ -100,7 +100,12 @@ async function startTcpcopy(
   ];
   const stopGuarding = guardMemory(replayer, copier, config.memoryLimit, log);
   const watch = keepWatch(
-    new Watchdog(replayer, () => source.statistics(), systemClock.now()),
+    new Watchdog(
+      replayer,
+      () => source.statistics(),
+      systemClock.now(),
+      () => sink.statistics().errors,
+    ),
     log,
   );
   return {
@@ -136,6 +141,7 @@ function openCapture(config: TcpcopyConfig, log: Log): Feed {
   const source = openPacketSource({
     interfaces: config.interfaces,
     families: familiesOf(config),
+    outgoing: config.direction === 'out',
     timestamps: true,
     ...(config.captureBuffer !== undefined && { receiveBuffer: config.captureBuffer }),
     gatherDelay: GATHER_DELAY,
@@ -191,12 +197,12 @@ function keepWatch(watchdog: Watchdog, log: Log): NodeJS.Timeout {
 }
 
 function chooseFilter(config: TcpcopyConfig): Program {
-  if (config.filter !== undefined) return compileFilter(config.filter);
+  if (config.filter !== undefined) return compileFilter(config.filter, config.snapLength);
   return transferFilter(
     config.transfers.map(({ source: { address, port } }) =>
       address === undefined ? { port } : { address, port },
     ),
-    WHOLE_PACKET,
+    config.snapLength ?? WHOLE_PACKET,
     config.udp ? [IPPROTO_TCP, IPPROTO_UDP] : [IPPROTO_TCP],
   );
 }
@@ -212,7 +218,7 @@ function openPaths(config: TcpcopyConfig): Transfer[] {
     port: source.port,
     target: target.address,
     targetPort: target.port,
-    path: { mtu: Math.min(config.mtu, pathMtu(target.address)) },
+    path: { mtu: Math.min(config.mtu, pathMtu(target.address, config.output?.device)) },
     loopbackOnly,
   }));
 }
@@ -225,7 +231,7 @@ function mtuRefresher(transfers: readonly Transfer[], config: TcpcopyConfig, log
     next = Date.now() + MTU_REFRESH_MS;
     for (const { target, path } of transfers) {
       try {
-        const mtu = Math.min(config.mtu, pathMtu(target));
+        const mtu = Math.min(config.mtu, pathMtu(target, config.output?.device));
         if (mtu !== path.mtu) log.warn(`The path to ${target.toString()} takes ${mtu} octets now`);
         path.mtu = mtu;
       } catch (error) {

@@ -3,12 +3,13 @@ import { millis, seconds, type Duration } from '../base/time.ts';
 import type { Ramp, RampShape } from '../replay/share.ts';
 import { shareMemory } from '../runtime/memory-guard.ts';
 import { type IpAddress, parseAddress } from '../wire/address.ts';
-import type { Limits, ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
+import type { Direction, Limits, ServerAddress, TcpcopyConfig, Transfer } from './config.ts';
 import { addressProblem, isLoopback } from './address-kind.ts';
 import { UsageError } from './exit-codes.ts';
 import { GAP_POLICIES } from './options-limits.ts';
 import type { OptionValues } from './option-values.ts';
 import { parseClientAddresses, type ClientAddresses } from './parse-client-addresses.ts';
+import { outputWarnings, readOutput } from './output.ts';
 import { parseInterfaces } from './parse-interfaces.ts';
 import { readReplay } from './parse-replay.ts';
 import { parseServers } from './parse-servers.ts';
@@ -23,6 +24,8 @@ import { resolveHost } from './resolve-servers.ts';
 import { refuseSelfCopy } from './self-copy.ts';
 
 const MIB = 1 << 20;
+/** Octets of the longest packet (RFC 791 §3.1). */
+const WHOLE = 65_535;
 
 /**
  * The addresses of the host names in -x, all asked for at once.
@@ -48,7 +51,8 @@ export function readTcpcopyConfig(
   const { transfers, warnings: transferWarnings } = readTransfers(values, names);
   const replay = readReplay(values);
   // What was recorded is not captured again.
-  if (replay === undefined) refuseSelfCopy(transfers, localAddresses);
+  const direction: Direction = values.text('direction') === 'out' ? 'out' : 'in';
+  if (replay === undefined) refuseSelfCopy(transfers, localAddresses, direction);
   const servers = parseServers(requiredServers(values), values.integer('port'));
   const targets = transfers.map(({ target }) => target.address);
   const clients = readClientAddresses(values, targets);
@@ -57,6 +61,9 @@ export function readTcpcopyConfig(
   const rtt = values.has('default-rtt') ? values.integer('default-rtt') : 0;
   const localhost = parseLocalhostAddress(values.text('localhost-address'));
   const buffer = values.has('capture-buffer') ? values.integer('capture-buffer') << 20 : undefined;
+  const device = values.text('output-interface');
+  const output = device === undefined ? undefined : readOutput(device.trim(), transfers);
+  const snapLength = values.has('snap-length') ? values.integer('snap-length') : undefined;
   const keyFile = values.text('key-file');
   const tlsCa = values.text('tls-ca');
   return {
@@ -68,6 +75,9 @@ export function readTcpcopyConfig(
       ...clientWarnings(clients, servers.value, localAddresses),
       ...serverWarnings(servers.value, targets),
       ...memoryWarnings(values),
+      ...outputWarnings(output, transfers),
+      ...directionWarnings(direction, clients),
+      ...snapWarnings(snapLength),
     ]),
     transfers,
     servers: servers.value,
@@ -80,11 +90,7 @@ export function readTcpcopyConfig(
     clientAddresses: clients.addresses,
     ...(localhost && { localhostAddress: localhost }),
     clientRanges: clients.ranges,
-    percentage: values.percentage('percentage'),
-    ...(isGradual(values) && { ramp: readRamp(values) }),
-    copies: readCopies(values),
-    spread: millis(values.integer('spread')),
-    portRange: values.integer('port-shift'),
+    ...readAmount(values),
     mtu: values.integer('mtu'),
     mss: values.integer('mss'),
     sessionTimeout,
@@ -98,6 +104,9 @@ export function readTcpcopyConfig(
     udp: values.has('udp'),
     interfaces: replay === undefined ? readInterfaces(values) : [],
     ...(replay !== undefined && { replay }),
+    direction,
+    ...(snapLength !== undefined && { snapLength }),
+    ...(output !== undefined && { output }),
     ...(buffer !== undefined && { captureBuffer: buffer }),
     ...(filter !== undefined && { filter }),
   };
@@ -129,6 +138,17 @@ function readClientAddresses(values: OptionValues, targets: readonly IpAddress[]
   if (text === undefined) return { addresses: [], ranges: [], warnings: [] };
   return parseClientAddresses(text, targets);
 }
+
+type Amount = Pick<TcpcopyConfig, 'percentage' | 'ramp' | 'copies' | 'spread' | 'portRange'>;
+
+/** How many connections are copied, and how often. */
+const readAmount = (values: OptionValues): Amount => ({
+  percentage: values.percentage('percentage'),
+  ...(isGradual(values) && { ramp: readRamp(values) }),
+  copies: readCopies(values),
+  spread: millis(values.integer('spread')),
+  portRange: values.integer('port-shift'),
+});
 
 /** Each option of the ramp asks for it. */
 const isGradual = (values: OptionValues): boolean =>
@@ -236,6 +256,20 @@ function serverWarnings(
       ({ host }) =>
         `-s ${host} is also a target of -x: intercept belongs on another host, to which the target sends its responses`,
     );
+}
+
+function directionWarnings(direction: Direction, clients: ClientAddresses): string[] {
+  if (direction === 'in' || clients.addresses.length > 0) return [];
+  return [
+    '--direction out without -c: copies have the address of this host, so that the target must send its responses to the assistant server all the same, and not here',
+  ];
+}
+
+function snapWarnings(snapLength: number | undefined): string[] {
+  if (snapLength === undefined || snapLength === WHOLE) return [];
+  return [
+    `-S ${snapLength}: longer packets cannot be copied, and their requests are lost; an interface has packets as long as its MTU, and of up to ${WHOLE} octets where the kernel merges them`,
+  ];
 }
 
 function loopbackWarnings(transfers: readonly Transfer[], clients: ClientAddresses): string[] {

@@ -16,7 +16,7 @@ import {
   SOL_PACKET,
   SOL_SOCKET,
 } from './constants.ts';
-import { EACCES, ENETDOWN, EPERM, NEED_NET_RAW, SystemError } from './errors.ts';
+import { ENETDOWN, netRawHint, SystemError } from './errors.ts';
 import { findInterface, lookUpInterface } from './interfaces.ts';
 import { addressOf, lastErrno, libc } from './libc.ts';
 import { attachFilter, guarded } from './packet-filter.ts';
@@ -31,6 +31,8 @@ export interface CaptureOptions {
   readonly filter?: Program;
   /** Octets that wait in the kernel for us, for each socket; default 64 MiB. */
   readonly receiveBuffer?: number;
+  /** Capture what this host sends, in place of what it receives. */
+  readonly outgoing?: boolean;
   /** Fill in `receivedAt`. Costs the whole host a clock reading per packet. */
   readonly timestamps?: boolean;
   /** Capture what is addressed to other hosts too, as behind a mirror port. Needs named interfaces. */
@@ -52,10 +54,16 @@ export interface Binding {
  *
  * Sockets are bound to IPv4 and IPv6, not to all protocols: the kernel hands such a socket every packet once, after VLAN, bond and
  * bridge have done their work, and never an outgoing one. A port of a bridge hands its packets to the bridge before that
- * point, so a named interface that has a master is bound to all protocols.
+ * point, so a named interface that has a master is bound to all protocols. Outgoing packets come to such sockets only.
  */
-export function chooseBindings(names: readonly string[], families: readonly (4 | 6)[]): Binding[] {
-  const internet = families.map((family) => (family === 4 ? ETH_P_IP : ETH_P_IPV6));
+export function chooseBindings(
+  names: readonly string[],
+  families: readonly (4 | 6)[],
+  outgoing = false,
+): Binding[] {
+  const internet = outgoing
+    ? [ETH_P_ALL]
+    : families.map((family) => (family === 4 ? ETH_P_IP : ETH_P_IPV6));
   if (names.length === 0) {
     return internet.map((protocol) => ({ protocol, index: 0, name: '' }));
   }
@@ -75,13 +83,13 @@ export class CaptureSocket {
   watch: Watch | undefined;
   readonly #memory = Memory.alloc(SOCKADDR_ROOM);
   #binding: Binding;
-  readonly #otherHosts: boolean;
+  readonly #options: CaptureOptions;
 
   constructor(binding: Binding, options: CaptureOptions) {
     this.name = binding.name;
     this.#binding = binding;
-    this.#otherHosts = options.promiscuous ?? false;
-    this.fd = openSocket(AF_PACKET, SOCK_DGRAM, 0, captureFailure('socket(AF_PACKET)'), hintFor);
+    this.#options = options;
+    this.fd = openSocket(AF_PACKET, SOCK_DGRAM, 0, captureFailure('socket(AF_PACKET)'), netRawHint);
     try {
       this.#prepare(binding, options);
       this.#bind(binding);
@@ -97,7 +105,9 @@ export class CaptureSocket {
     this.setFilter(options.filter);
     check('setsockopt(PACKET_AUXDATA)', setOption(this.fd, SOL_PACKET, PACKET_AUXDATA, 1));
     // The filter drops outgoing packets anyway; kernels before 4.20 do not know this option, which saves it the work.
-    if (everyProtocol) setOption(this.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+    if (everyProtocol && options.outgoing !== true) {
+      setOption(this.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+    }
     if (options.timestamps === true) {
       check('setsockopt(SO_TIMESTAMPNS)', setOption(this.fd, SOL_SOCKET, SO_TIMESTAMPNS, 1));
     }
@@ -108,7 +118,12 @@ export class CaptureSocket {
   /** Puts `filter` in the place of the present one; no packet passes between them. Throws `SystemError`. */
   setFilter(filter: Program | undefined): void {
     const everyProtocol = this.#binding.protocol === ETH_P_ALL;
-    const program = guarded(filter, { everyProtocol, otherHosts: this.#otherHosts });
+    const program = guarded(filter, {
+      everyProtocol,
+      families: this.#options.families ?? [4, 6],
+      otherHosts: this.#options.promiscuous ?? false,
+      outgoing: this.#options.outgoing ?? false,
+    });
     check('setsockopt(SO_ATTACH_FILTER)', attachFilter(this.fd, program));
   }
 
@@ -155,12 +170,9 @@ export const captureFailure = (call: string, where = ''): { call: string; doing:
   doing: `capture packets${where}`,
 });
 
-const hintFor = (errno: number): string | undefined =>
-  errno === EPERM || errno === EACCES ? NEED_NET_RAW : undefined;
-
 function check(call: string, errno: number, where = ''): void {
   if (errno === 0) return;
-  const hint = hintFor(errno);
+  const hint = netRawHint(errno);
   const failed = { ...captureFailure(call, where), errno };
   throw new SystemError(hint === undefined ? failed : { ...failed, hint });
 }

@@ -30,6 +30,7 @@ export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
+export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
@@ -41,9 +42,11 @@ export const TCP_KEEPIDLE = 4;
 export const TCP_KEEPINTVL = 5;
 export const TCP_KEEPCNT = 6;
 export const IP_HDRINCL = 3;
+export const IP_RECVERR = 11;
 export const IP_MTU = 14;
 export const IPV6_V6ONLY = 26;
 export const IPV6_MTU = 24;
+export const IPV6_RECVERR = 25;
 
 export const PACKET_STATISTICS = 6;
 export const PACKET_AUXDATA = 8;
@@ -62,6 +65,7 @@ export const ETH_P_IPV6 = 0x86dd;
 
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_ERRQUEUE = 0x2000;
 export const MSG_NOSIGNAL = 0x4000;
 
 export const CLOCK_MONOTONIC = 1;

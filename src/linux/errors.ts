@@ -51,8 +51,10 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
+export const ENODATA = 61;
 export const EMSGSIZE = 90;
 export const EPROTONOSUPPORT = 93;
+export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
@@ -70,6 +72,10 @@ export const NEED_NET_RAW: string = [
   'or start it from systemd with AmbientCapabilities=CAP_NET_RAW,',
   'or give the capability to a copy of node: setcap cap_net_raw+ep /path/to/node-copy',
 ].join(' ');
+
+/** The same, for a call that failed so. */
+export const netRawHint = (errno: number): string | undefined =>
+  errno === EPERM || errno === EACCES ? NEED_NET_RAW : undefined;
 
 function usualHint(errno: number): string {
   switch (errno) {

@@ -1,9 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { Memory } from '../base/memory.ts';
-import { AF_NETLINK, MSG_DONTWAIT, SOCK_RAW } from './constants.ts';
 import { ENODEV, SystemError } from './errors.ts';
-import { addressOf, lastErrno, libc } from './libc.ts';
-import { openSocket } from './socket.ts';
+import { Netlink, NETLINK_HEADER } from './netlink.ts';
 
 /** What the kernel says of a network interface. */
 export interface NetworkInterface {
@@ -15,6 +12,9 @@ export interface NetworkInterface {
   readonly master: number;
   /** Largest packet, in octets. */
   readonly mtu: number;
+  readonly isLoopback: boolean;
+  /** Its own link address; undefined where a packet is not addressed to one of several neighbours, as on loopback and tunnels. */
+  readonly linkAddress: Uint8Array | undefined;
 }
 
 /** Names of the interfaces of this process's network namespace (`/sys` may belong to another one, `/proc/net` never does). */
@@ -39,71 +39,51 @@ export function findInterface(name: string): NetworkInterface {
 export const lookUpInterface = (name: string): NetworkInterface | undefined =>
   interfaceNames().includes(name) ? queryInterface(name) : undefined;
 
-const NETLINK_ROUTE = 0;
 const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
-const NLM_F_REQUEST = 1;
+/** struct ifinfomsg: family, type, index, flags, change. */
+const IFINFO = { type: 2, index: 4, flags: 8, size: 16 } as const;
 const IFF_UP = 1;
+const IFF_LOOPBACK = 8;
+const IFF_NOARP = 0x80;
+const ARPHRD_ETHER = 1;
+const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 const IFLA_MASTER = 10;
-/** nlmsghdr and ifinfomsg. */
-const HEADER_LENGTH = 32;
-const ATTRIBUTE_HEADER = 4;
-
-const align4 = (n: number): number => (n + 3) & ~3;
 
 /** Asks rtnetlink(7) for one link by its name; undefined when there is none. */
 function queryInterface(name: string): NetworkInterface | undefined {
-  const fd = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, {
-    call: 'socket(AF_NETLINK)',
-    doing: 'ask the kernel for its network interfaces',
-  });
+  const netlink = new Netlink('ask the kernel for its network interfaces');
   try {
-    const memory = Memory.alloc(16_384);
-    const length = writeRequest(memory, name);
-    if (libc.send(fd, addressOf(memory), length, 0) < 0) {
-      throw new SystemError({
-        call: 'send(AF_NETLINK)',
-        errno: lastErrno(),
-        doing: `ask the kernel for the network interface '${name}'`,
-      });
-    }
-    // The kernel answers within send: no need to wait.
-    const received = libc.recv(fd, addressOf(memory), memory.size, MSG_DONTWAIT);
-    return received < HEADER_LENGTH ? undefined : readAnswer(memory, received, name);
+    netlink.begin(RTM_GETLINK, 0, IFINFO.size);
+    netlink.addBytes(IFLA_IFNAME, new TextEncoder().encode(`${name}\0`));
+    return netlink.ask() === 0 && netlink.type === RTM_NEWLINK
+      ? readAnswer(netlink, name)
+      : undefined;
   } finally {
-    libc.close(fd);
+    netlink.close();
   }
 }
 
-function writeRequest(memory: Memory, name: string): number {
-  const { view, bytes } = memory;
-  const text = new TextEncoder().encode(`${name}\0`);
-  const length = HEADER_LENGTH + ATTRIBUTE_HEADER + align4(text.length);
-  view.setUint32(0, length, true);
-  view.setUint16(4, RTM_GETLINK, true);
-  view.setUint16(6, NLM_F_REQUEST, true);
-  view.setUint16(HEADER_LENGTH, ATTRIBUTE_HEADER + text.length, true);
-  view.setUint16(HEADER_LENGTH + 2, IFLA_IFNAME, true);
-  bytes.set(text, HEADER_LENGTH + ATTRIBUTE_HEADER);
-  return length;
+function readAnswer(netlink: Netlink, name: string): NetworkInterface {
+  const { view } = netlink.memory;
+  const type = view.getUint16(NETLINK_HEADER + IFINFO.type, true);
+  const flags = view.getUint32(NETLINK_HEADER + IFINFO.flags, true);
+  const address = netlink.find(IFLA_ADDRESS);
+  const isLoopback = (flags & IFF_LOOPBACK) !== 0;
+  const isShared =
+    !isLoopback && (type === ARPHRD_ETHER || (flags & IFF_NOARP) === 0) && address !== undefined;
+  return {
+    name,
+    index: view.getInt32(NETLINK_HEADER + IFINFO.index, true),
+    up: (flags & IFF_UP) !== 0,
+    master: netlink.find(IFLA_MASTER)?.getUint32(0, true) ?? 0,
+    mtu: netlink.find(IFLA_MTU)?.getUint32(0, true) ?? 0,
+    isLoopback,
+    linkAddress: isShared && address.byteLength > 0 ? octetsOf(address) : undefined,
+  };
 }
 
-function readAnswer(memory: Memory, length: number, name: string): NetworkInterface | undefined {
-  const { view } = memory;
-  if (view.getUint16(4, true) !== RTM_NEWLINK) return undefined;
-  let master = 0;
-  let mtu = 0;
-  let at = HEADER_LENGTH;
-  while (at + ATTRIBUTE_HEADER <= length) {
-    const size = view.getUint16(at, true);
-    if (size < ATTRIBUTE_HEADER) break;
-    const type = view.getUint16(at + 2, true);
-    if (type === IFLA_MASTER) master = view.getUint32(at + ATTRIBUTE_HEADER, true);
-    if (type === IFLA_MTU) mtu = view.getUint32(at + ATTRIBUTE_HEADER, true);
-    at += align4(size);
-  }
-  const up = (view.getUint32(24, true) & IFF_UP) !== 0;
-  return { name, index: view.getInt32(20, true), up, master, mtu };
-}
+const octetsOf = (view: DataView): Uint8Array =>
+  new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength).slice();

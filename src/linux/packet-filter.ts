@@ -6,33 +6,40 @@ import { setOptionStruct } from './socket.ts';
 
 const PACKET_HOST = 0;
 const PACKET_OTHERHOST = 3;
+const PACKET_OUTGOING = 4;
 const DROP = 0;
 
 export interface Guard {
   /** Also packets that are addressed to other hosts' link addresses: those of a mirror port. */
   readonly otherHosts: boolean;
-  /** The socket gets every protocol, so the filter has to choose IPv4 and IPv6. */
+  /** Only packets that this host sends. */
+  readonly outgoing: boolean;
+  /** The socket gets every protocol, so the filter has to choose these. */
+  readonly families: readonly (4 | 6)[];
   readonly everyProtocol: boolean;
 }
 
 /**
  * `program` with what every capture needs put before it. Only packets for this host pass (and for others, when asked), never
  * those that it sends: a bridge floods copies on their way to the target to all its ports while it does not know better, and
- * copies of copies must not come to be. `program` is what decides of the rest; without one all of it passes.
+ * copies of copies must not come to be. Or only those that it sends, each once: on the loopback interface too, where a packet
+ * that was sent also arrives. `program` is what decides of the rest; without one all of it passes.
  */
 export function guarded(program: Program | undefined, guard: Guard): Program {
   const prefix: Instruction[] = [];
   const add = (code: number, k: number, jt = 0, jf = 0): unknown =>
     prefix.push({ code, k, jt, jf });
   if (guard.everyProtocol) {
+    const protocols = guard.families.map((family) => (family === 4 ? ETH_P_IP : ETH_P_IPV6));
     add(Op.ldh, Ancillary.protocol);
-    add(Op.jeq, ETH_P_IP, 2, 0);
-    add(Op.jeq, ETH_P_IPV6, 1, 0);
+    for (const [i, protocol] of protocols.entries()) add(Op.jeq, protocol, protocols.length - i, 0);
     add(Op.ret, DROP);
   }
+  const types = guard.outgoing
+    ? [PACKET_OUTGOING]
+    : [PACKET_HOST, ...(guard.otherHosts ? [PACKET_OTHERHOST] : [])];
   add(Op.ldb, Ancillary.packetType);
-  add(Op.jeq, PACKET_HOST, guard.otherHosts ? 2 : 1, 0);
-  if (guard.otherHosts) add(Op.jeq, PACKET_OTHERHOST, 1, 0);
+  for (const [i, type] of types.entries()) add(Op.jeq, type, types.length - i, 0);
   add(Op.ret, DROP);
   return [...prefix, ...(program ?? [{ code: Op.ret, jt: 0, jf: 0, k: 0xffff_ffff }])];
 }

@@ -46,7 +46,11 @@ export interface PacketSocket extends PacketSource, Watchable {
  * `SystemError`.
  */
 export function openPacketSource(options: PacketSocketOptions = {}): PacketSocket {
-  const bindings = chooseBindings(options.interfaces ?? [], options.families ?? [4, 6]);
+  const bindings = chooseBindings(
+    options.interfaces ?? [],
+    options.families ?? [4, 6],
+    options.outgoing,
+  );
   const sockets: CaptureSocket[] = [];
   try {
     for (const binding of bindings) sockets.push(new CaptureSocket(binding, options));

@@ -7,7 +7,7 @@ import { SOCKADDR_ROOM } from './sockaddr.ts';
 /** Packets that one system call can take away. */
 export const SEND_BATCH = 64;
 
-/** struct mmsghdr: name, its length, iovecs, their number, …, msg_len; then two iovecs (headers, payload), the name. */
+/** struct mmsghdr: name, its length, iovecs, their number, …, msg_len; then three iovecs (link header, headers, payload), the name. */
 const SLOT = {
   name: 0,
   nameLength: 8,
@@ -15,7 +15,8 @@ const SLOT = {
   iovCount: 24,
   size: 64,
 } as const;
-const IOVECS_SIZE = 32;
+const IOVEC_SIZE = 16;
+const IOVECS_SIZE = 3 * IOVEC_SIZE;
 const SOCKADDR_IN_LENGTH = 16;
 const SOCKADDR_IN6_LENGTH = 28;
 
@@ -24,7 +25,7 @@ const NAMES = IOVECS + SEND_BATCH * IOVECS_SIZE;
 
 /**
  * The messages of one `sendmmsg`, built once: headers lie in slots of one slab, payloads are referred to where they are, and
- * the destination is copied out of the IP header. A packet costs a dozen stores.
+ * the destination is copied out of the IP header, or lies elsewhere. A packet costs a dozen stores.
  */
 export class SendBatch {
   readonly memory: Memory = Memory.alloc(SEND_BATCH * HEADER_ROOM);
@@ -34,15 +35,20 @@ export class SendBatch {
   readonly #payloads = Array.from({ length: SEND_BATCH }, (): Memory | null => null);
   readonly #lengths = new Int32Array(SEND_BATCH);
   readonly #v6 = new Uint8Array(SEND_BATCH);
+  /** Iovecs of a packet without payload. */
+  readonly #iovecs: number;
   count = 0;
 
-  constructor() {
+  /** With `hasLinkHeader`, `putBefore` must be called for each packet. */
+  constructor(hasLinkHeader = false) {
+    this.#iovecs = hasLinkHeader ? 2 : 1;
     for (let i = 0; i < SEND_BATCH; i++) {
       const message = i * SLOT.size;
-      const iovecs = IOVECS + i * IOVECS_SIZE;
+      const headers = IOVECS + i * IOVECS_SIZE + IOVEC_SIZE;
+      const first = hasLinkHeader ? headers - IOVEC_SIZE : headers;
       writeWord(this.#control, message + SLOT.name, this.#messages + nameAt(i));
-      writeWord(this.#control, message + SLOT.iov, this.#messages + iovecs);
-      writeWord(this.#control, iovecs, addressOf(this.memory) + i * HEADER_ROOM);
+      writeWord(this.#control, message + SLOT.iov, this.#messages + first);
+      writeWord(this.#control, headers, addressOf(this.memory) + i * HEADER_ROOM);
     }
   }
 
@@ -55,36 +61,52 @@ export class SendBatch {
     return this.count * HEADER_ROOM;
   }
 
-  /** Queues the packet whose headers were written last. */
+  /** Queues the packet whose headers were written last, and returns its slot: where it goes must be said next. */
   commit(
     headerLength: number,
     payload: Memory | null,
     payloadOffset: number,
     payloadLength: number,
-  ): void {
+  ): number {
     const slot = this.count++;
     const { view } = this.#control;
     const message = slot * SLOT.size;
-    const iovecs = IOVECS + slot * IOVECS_SIZE;
-    view.setUint32(iovecs + 8, headerLength, true);
+    const headers = IOVECS + slot * IOVECS_SIZE + IOVEC_SIZE;
+    view.setUint32(headers + 8, headerLength, true);
     if (payload !== null && payloadLength > 0) {
-      writeWord(this.#control, iovecs + 16, addressOf(payload) + payloadOffset);
-      view.setUint32(iovecs + 24, payloadLength, true);
-      view.setUint32(message + SLOT.iovCount, 2, true);
+      writeWord(this.#control, headers + 16, addressOf(payload) + payloadOffset);
+      view.setUint32(headers + 24, payloadLength, true);
+      view.setUint32(message + SLOT.iovCount, this.#iovecs + 1, true);
       this.#payloads[slot] = payload;
     } else {
-      view.setUint32(message + SLOT.iovCount, 1, true);
+      view.setUint32(message + SLOT.iovCount, this.#iovecs, true);
     }
     this.#lengths[slot] = headerLength + payloadLength;
+    return slot;
+  }
+
+  /** The packet in `slot` goes where its IP header says. */
+  nameByHeader(slot: number): void {
     const isV6 = (this.memory.bytes[slot * HEADER_ROOM]! & 0xf0) === 0x60;
     this.#v6[slot] = isV6 ? 1 : 0;
-    view.setUint32(
-      message + SLOT.nameLength,
-      isV6 ? SOCKADDR_IN6_LENGTH : SOCKADDR_IN_LENGTH,
-      true,
-    );
+    const length = isV6 ? SOCKADDR_IN6_LENGTH : SOCKADDR_IN_LENGTH;
+    this.#control.view.setUint32(slot * SLOT.size + SLOT.nameLength, length, true);
     if (isV6) this.#nameV6(nameAt(slot), slot * HEADER_ROOM);
     else this.#nameV4(nameAt(slot), slot * HEADER_ROOM);
+  }
+
+  /** The packet in `slot` goes to the socket address of `length` octets at `address`, which stays there until the flush. */
+  nameAs(slot: number, address: Address, length: number): void {
+    const message = slot * SLOT.size;
+    writeWord(this.#control, message + SLOT.name, address);
+    this.#control.view.setUint32(message + SLOT.nameLength, length, true);
+  }
+
+  /** Puts the `length` octets at `address` before the packet in `slot`; they stay there until the flush. */
+  putBefore(slot: number, address: Address, length: number): void {
+    const iovec = IOVECS + slot * IOVECS_SIZE;
+    writeWord(this.#control, iovec, address);
+    this.#control.view.setUint32(iovec + 8, length, true);
   }
 
   isV6(slot: number): boolean {

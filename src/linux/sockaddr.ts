@@ -60,6 +60,21 @@ export function writeLink(memory: Memory, offset: number, protocol: number, inde
   return SOCKADDR_LL_LENGTH;
 }
 
+/** Writes a sockaddr_ll for packets to the neighbour `mac`, at most 20 octets, and returns its length. */
+export function writeLinkTo(
+  memory: Memory,
+  offset: number,
+  protocol: number,
+  index: number,
+  mac: Uint8Array,
+): number {
+  const length = writeLink(memory, offset, protocol, index);
+  memory.view.setUint8(offset + 11, mac.length);
+  memory.bytes.fill(0, offset + 12, offset + SOCKADDR_ROOM);
+  memory.bytes.set(mac, offset + 12);
+  return Math.max(length, 12 + mac.length);
+}
+
 /** Room for a sockaddr_un, in octets: a family and 108 octets of path. */
 export const UNIX_ROOM = 110;
 

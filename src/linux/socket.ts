@@ -1,5 +1,5 @@
 import { Memory } from '../base/memory.ts';
-import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from './constants.ts';
+import { SO_BINDTODEVICE, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from './constants.ts';
 import { SystemError, type SystemFailure } from './errors.ts';
 import { addressOf, lastErrno, libc } from './libc.ts';
 
@@ -62,4 +62,12 @@ export function setBufferSize(fd: number, force: number, plain: number, octets: 
   if (setOption(fd, SOL_SOCKET, force, octets) !== 0) {
     setOption(fd, SOL_SOCKET, plain, octets);
   }
+}
+
+/** Lets a socket send and receive on one interface only. Linux before 5.7 needs CAP_NET_RAW for that. Returns 0 or the error number. */
+export function bindToDevice(fd: number, device: string): number {
+  const octets = new TextEncoder().encode(device);
+  const value = Memory.alloc(octets.length);
+  value.bytes.set(octets);
+  return setOptionStruct(fd, SOL_SOCKET, SO_BINDTODEVICE, value, octets.length);
 }

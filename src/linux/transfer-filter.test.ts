@@ -250,17 +250,28 @@ describe('guarded', () => {
   it('chooses by direction and protocol before the program looks', () => {
     for (const everyProtocol of [false, true]) {
       for (const otherHosts of [false, true]) {
-        const guard = { everyProtocol, otherHosts };
+        const guard = { everyProtocol, otherHosts, outgoing: false, families: [4, 6] as const };
         const types = [0, 1, 2, 3, 4].map((type) => passes(guard, 0x0800, type));
         expect(types).toEqual([true, false, false, otherHosts, false]);
         expect(passes(guard, 0x86dd, 0)).toBe(true);
         expect(passes(guard, 0x0806, 0)).toBe(!everyProtocol);
+        const outgoing = [0, 1, 2, 3, 4].map((type) =>
+          passes({ ...guard, outgoing: true }, 0x0800, type),
+        );
+        expect(outgoing).toEqual([false, false, false, false, true]);
+        const six = [0x0800, 0x86dd].map((p) => passes({ ...guard, families: [6] }, p, 0));
+        expect(six).toEqual([!everyProtocol, true]);
       }
     }
   });
 
   it('lets everything pass behind it when there is no program', () => {
-    const guard = { everyProtocol: false, otherHosts: false };
+    const guard = {
+      everyProtocol: false,
+      otherHosts: false,
+      outgoing: false,
+      families: [4],
+    } as const;
     expect(runFilter(guarded(undefined, guard), syn, { protocol: 0, packetType: 0 })).toBe(
       WHOLE_PACKET,
     );

@@ -3,6 +3,9 @@ import type { Memory } from '../base/memory.ts';
 /** Octets that `begin` makes room for: an IPv6 header, a TCP header with all its options, and some to spare. */
 export const HEADER_ROOM = 128;
 
+/** What a sink of one interface calls packets that it has no neighbour to hand to. */
+export const NO_NEXT_HOP = 'no next hop';
+
 /**
  * Where packets go: a raw socket, a link, a tunnel, a simulated network. Headers are built in the sink's own memory and the
  * payload is handed over by reference, so that a packet is copied once, by the kernel.

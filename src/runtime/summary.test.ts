@@ -7,6 +7,7 @@ import { memoryOf } from '../../test/property/wire-packets.ts';
 import { Random } from '../base/random.ts';
 import { ChecksumState } from '../ports/packet-source.ts';
 import { Datagrams } from '../replay/datagrams.ts';
+import { NO_NEXT_HOP } from '../ports/packet-sink.ts';
 import { Dialogue } from '../testing/index.ts';
 import { formatStatistics, replayStatistics } from './statistics.ts';
 import { describeReplay } from './summary.ts';
@@ -130,4 +131,14 @@ test('what is held for the target is told, until it has been acknowledged', () =
   d.target('A', { seq: 9001, ack: 2101 });
   expect(numberOf(account(d), 'pieces held for targets')).toBe(0);
   expect(numberOf(account(d), 'octets of memory')).toBeNaN();
+});
+
+test('what could not be sent is told by its error, and whose refusal it was', () => {
+  const lines = describeReplay(
+    new Dialogue().replayer,
+    { received: 0, dropped: 0 },
+    { packets: 1, octets: 40, errors: new Map([['EPERM', 3]]).set(NO_NEXT_HOP, 2) },
+  );
+  expect(numberOf(lines, 'refused by the kernel: EPERM')).toBe(3);
+  expect(numberOf(lines, 'not sent: no next hop (-o)')).toBe(2);
 });

@@ -1,3 +1,4 @@
+import { NO_NEXT_HOP } from '../ports/packet-sink.ts';
 import type { CaptureStatistics } from '../ports/packet-source.ts';
 import { DATAGRAM_VERDICT_NAMES } from '../replay/datagram-verdict.ts';
 import type { Datagrams } from '../replay/datagrams.ts';
@@ -126,8 +127,10 @@ function describeTarget(replayer: Replayer, sent: SendTotals, datagrams?: Datagr
     ...nonZero('UDP datagrams', datagrams?.sender.sent ?? 0),
     ...nonZero('UDP datagrams in fragments', datagrams?.sender.sentInFragments ?? 0),
   ];
-  for (const [name, count] of sent.errors)
-    lines.push(line(`refused by the kernel: ${name}`, count));
+  for (const [name, count] of sent.errors) {
+    const why = name === NO_NEXT_HOP ? `not sent: ${name} (-o)` : `refused by the kernel: ${name}`;
+    lines.push(line(why, count));
+  }
   lines.push(
     line('responses received', c.received).trimStart(),
     ...nonZero('connections accepted', c.connected),

@@ -77,6 +77,20 @@ test('a minute without any packet is said once', () => {
   expect(watchdog.look(addTime(start, seconds(600)))).toEqual([]);
 });
 
+test('packets that could not be sent are explained by their error', () => {
+  const d = new Dialogue();
+  const errors = new Map([['EPERM', 1]]);
+  const watchdog = new Watchdog(
+    d.replayer,
+    () => capture,
+    d.now,
+    () => errors,
+  );
+  expect(watchdog.look(d.now)).toEqual([]);
+  errors.set('EPERM', 4);
+  expect(watchdog.look(d.now)).toEqual([expect.stringMatching(/^3 packets .*\(EPERM\)/)]);
+});
+
 test('a copy that works is nothing to speak of', () => {
   const { d, look } = watched();
   d.client('S', { seq: 1000 });

@@ -5,6 +5,7 @@ import type { SessionConfig } from '../session/context.ts';
 import { Outcome } from '../session/outcome.ts';
 import { Verdict } from '../session/verdict.ts';
 import { formatEndpoint } from '../wire/address.ts';
+import { Refusals } from './refusals.ts';
 
 /** How often the watchdog looks. */
 export const WATCH_INTERVAL: Duration = seconds(10);
@@ -31,12 +32,20 @@ export class Watchdog {
   readonly #replayer: Replayer;
   readonly #capture: () => CaptureStatistics;
   readonly #saidAt = new Map<Complaint, Instant>();
+  readonly #refusals: Refusals;
   readonly #startedAt: Instant;
   #before: Totals;
 
-  constructor(replayer: Replayer, capture: () => CaptureStatistics, now: Instant) {
+  /** `refused`: packets that could not be sent, by the name of the error. */
+  constructor(
+    replayer: Replayer,
+    capture: () => CaptureStatistics,
+    now: Instant,
+    refused: () => ReadonlyMap<string, number> = () => new Map(),
+  ) {
     this.#replayer = replayer;
     this.#capture = capture;
+    this.#refusals = new Refusals(refused, PATIENCE);
     this.#startedAt = now;
     this.#before = this.#totals();
   }
@@ -66,6 +75,7 @@ export class Watchdog {
     const silent =
       this.#replayer.ledger.captured === 0 && elapsed(this.#startedAt, now) >= PATIENCE;
     if (!this.#saidAt.has('silence')) complain('silence', silent, () => SILENCE);
+    lines.push(...this.#refusals.look(now));
     return lines;
   }
 

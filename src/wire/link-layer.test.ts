@@ -38,7 +38,7 @@ function find(linkType: number, frame: readonly number[], length = frame.length)
 
 describe.each(Object.entries(PACKETS))('%s', (_, packet) => {
   const frames = Object.entries(framesOf(packet));
-  it.each(frames)('rows 114 and O3: is found in %s', (_name, [linkType, frame]) => {
+  it.each(frames)('rows 61, 114 and O3: is found in %s', (_name, [linkType, frame]) => {
     const at = find(linkType, frame);
     expect(frame.slice(at, at + packet.length)).toEqual([...packet]);
   });

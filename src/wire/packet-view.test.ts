@@ -147,6 +147,14 @@ describe('PacketView', () => {
     expect(view.payloadLength).toBe(70_000 - (family === 4 ? 40 : 60));
   });
 
+  it('row 59: a fragment is not taken for a segment, be it the first or a later one', () => {
+    for (const field of [0x2000, 0x2001, 0x0001, 0x1fff]) {
+      const fragment = buildPacket({ payload: [1, 2, 3] });
+      new DataView(fragment.buffer, fragment.byteOffset).setUint16(6, field);
+      expect(parse(fragment).error, field.toString(16)).toBe(PacketError.fragment);
+    }
+  });
+
   it('counts SYN and FIN into the segment length', () => {
     expect(parse(buildPacket({ flags: 0x02 })).view.segmentLength).toBe(1);
     expect(parse(buildPacket({ flags: 0x11, payload: [1, 2] })).view.segmentLength).toBe(3);

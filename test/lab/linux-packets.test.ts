@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { micros } from '../../src/base/time.ts';
 import { openPacketSource } from '../../src/linux/packet-socket.ts';
@@ -319,6 +320,33 @@ describe('raw sender', () => {
     expect(tooLong).toBe(1);
     sender.close();
     source.close();
+  });
+
+  it('is told of packets that a full queue drops, and leaves no notes of refused ones in the kernel', () => {
+    // Octets in the receive queue of each raw socket, hexadecimal: "sl local remote st tx:rx …".
+    const queued = (file: string): string[] =>
+      [...readFileSync(file, 'utf8').matchAll(/^ *\d+: \S+ \S+ \S+ \w+:(\w+) /gm)].map(
+        ([, octets]) => octets as string,
+      );
+    sh('tc', ...'qdisc add dev va root tbf rate 8kbit burst 1600 limit 1600'.split(' '));
+    const sender = openRawSender();
+    try {
+      for (const to of [V4, V6]) {
+        for (let i = 0; i < 10; i++) sendSegment(sender, to, 80, 1000);
+        sender.flush();
+      }
+      expect(sender.statistics().errors.get('ENOBUFS')).toBeGreaterThan(10);
+      for (const to of [V4, V6]) for (let i = 0; i < 500; i++) sendSegment(sender, to, 80, 2000);
+      sender.flush();
+      expect(sender.statistics().errors.get('EMSGSIZE')).toBe(1000);
+      for (const file of ['/proc/net/raw', '/proc/net/raw6']) {
+        expect(queued(file), file).toContain('00000000');
+        expect(new Set(queued(file)), file).toEqual(new Set(['00000000']));
+      }
+    } finally {
+      sh('tc', 'qdisc', 'del', 'dev', 'va', 'root');
+      sender.close();
+    }
   });
 
   it('survives a firewall that refuses', () => {

@@ -1,3 +1,5 @@
+import koffi from 'koffi';
+import { constants, openSync } from 'node:fs';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { Memory } from '../../src/base/memory.ts';
 import type { CapturedPacket, PacketHandler } from '../../src/ports/packet-source.ts';
@@ -31,6 +33,23 @@ export function makeLoop(): void {
 }
 
 export const removeLoop = (): void => void ip('link del va');
+
+const TUNSETIFF = 0x4004_54ca;
+const IFF_TUN = 1;
+const IFF_NO_PI = 0x1000;
+
+/** Makes a tunnel device; what is sent into it can be read from the file that is returned, a packet at a time, without waiting. */
+export function openTun(name: string): number {
+  const { O_RDWR, O_NONBLOCK } = constants;
+  const fd = openSync('/dev/net/tun', O_RDWR | O_NONBLOCK);
+  // struct ifreq: name, flags.
+  const request = Buffer.alloc(40);
+  request.write(name);
+  request.writeUInt16LE(IFF_TUN | IFF_NO_PI, 16);
+  const ioctl = koffi.load(null).func('int ioctl(int, unsigned long, void *)');
+  if (ioctl(fd, TUNSETIFF, request) !== 0) throw new Error(`no tunnel: ${koffi.errno()}`);
+  return fd;
+}
 
 /** A namespace `name` behind a veth: we are 10.8.0.1 / fd08::1, it is 10.8.0.2 / fd08::2. */
 export function makePeer(name: string): void {

@@ -105,6 +105,25 @@ describe('the network', () => {
     expectRefusal(await start(name, args), /nosuch0/);
   });
 
+  test('tcpcopy: -o with an unknown interface, or one that does not lead there', async () => {
+    const on = (device: string) => tcpcopyArgs(lab, { tcpcopy: ['-o', device] });
+    expectRefusal(await start('tcpcopy', on('nosuch0')), /nosuch0/, /eth0/);
+    await lab.exec('online', 'ip', [
+      'link',
+      'add',
+      'side0',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'side1',
+    ]);
+    expectRefusal(await start('tcpcopy', on('side0')), /side0.*is down/, /ip link set side0 up/);
+    await lab.exec('online', 'ip', ['link', 'set', 'side0', 'up']);
+    expectRefusal(await start('tcpcopy', on('side0')), /10\.66\.0\.2.*side0/, /ip route get/);
+    await lab.exec('online', 'ip', ['link', 'del', 'side0']);
+  });
+
   test('intercept: a port in use', async () => {
     expectRefusal(await start('intercept', interceptArgs()), /36524/, /in use/i);
   });

@@ -7,7 +7,7 @@ import type { LoadPart, LoadResult } from '../../lab/load-plan.ts';
 import { type Copying, type CopyOptions, startCopying } from '../../lab/programs.ts';
 import type { RequestRecord } from '../../lab/records.ts';
 import { compareStreams, type StreamComparison } from '../../lab/streams.ts';
-import type { Lab } from '../../lab/topology.ts';
+import type { HostName, Lab } from '../../lab/topology.ts';
 import { Outcome as End, OUTCOME_NAMES } from '../../src/session/outcome.ts';
 
 /** What a copied load left behind. */
@@ -28,7 +28,9 @@ export interface CopyLoadOptions extends CopyOptions {
   /** Milliseconds of silence at the target that end the wait for requests that do not come. */
   readonly quiet?: number;
   /** Where the clients connect to; port 80 of the online server over IPv4 by default. */
-  readonly to?: { readonly host?: string; readonly port?: number };
+  readonly to?: { readonly host?: string; readonly port?: number; readonly from?: HostName };
+  /** Called when the load begins. */
+  readonly begin?: () => void;
   /** Called before the programs are stopped. */
   readonly beforeStop?: (copying: Copying) => Promise<void>;
 }
@@ -42,6 +44,7 @@ export async function copyLoad(
   const online = await startHttpServer(lab, 'online');
   const target = await startHttpServer(lab, 'target');
   const { tcpcopy, intercept } = await startCopying(lab, options);
+  options.begin?.();
   const result = await startLoad(lab, parts, options.to).result;
   await drained(target, options.wanted ?? result.answered, options.quiet);
   await options.beforeStop?.({ tcpcopy, intercept });
