@@ -1,48 +1,32 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Duration, micros } from '../base/time.ts';
-import type { Program } from '../linux/bpf.ts';
-import { openPacketSource } from '../linux/packet-socket.ts';
 import { pathMtu } from '../linux/path-mtu.ts';
-import { compileFilter } from '../linux/pcap-filter.ts';
 import { systemClock, wallClock } from '../linux/reactor.ts';
-import { newRandom, openTimer } from './process-parts.ts';
-import { transferFilter, WHOLE_PACKET } from '../linux/transfer-filter.ts';
 import type { Log } from '../ports/log.ts';
-import type { PacketSource } from '../ports/packet-source.ts';
-import type { Watchable } from '../ports/reactor.ts';
-import { ClientAddresses } from '../replay/client-addresses.ts';
 import { Datagrams } from '../replay/datagrams.ts';
-import { Replayer, type ReplayerConfig } from '../replay/replayer.ts';
+import { Replayer } from '../replay/replayer.ts';
 import type { Transfer } from '../replay/transfers.ts';
 import { Copier } from '../runtime/copier.ts';
 import { describeFarSide } from '../runtime/far-side.ts';
-import { describeFiles } from '../runtime/file-account.ts';
-import type { FileSurvey } from '../runtime/file-survey.ts';
-import { shareMemory } from '../runtime/memory-guard.ts';
 import { describeReplay } from '../runtime/summary.ts';
 import { replayStatistics } from '../runtime/statistics.ts';
 import { WATCH_INTERVAL, Watchdog } from '../runtime/watchdog.ts';
-import type { SessionConfig } from '../session/context.ts';
 import { formatEndpoint } from '../wire/address.ts';
-import { IPPROTO_TCP } from '../wire/tcp.ts';
-import { IPPROTO_UDP } from '../wire/udp.ts';
 import { localAddresses } from './command-line.ts';
-import type { ReplayFiles, TcpcopyConfig } from './config.ts';
+import type { TcpcopyConfig } from './config.ts';
 import { ExitCode } from './exit-codes.ts';
-import { lookAtFiles, openPlayer, stretchTimeouts } from './file-replay.ts';
+import { openCapture, openFiles } from './feeds.ts';
+import { lookAtFiles, stretchTimeouts } from './file-replay.ts';
 import { guardMemory } from './guard-memory.ts';
 import { openLinks } from './open-links.ts';
 import { openSender } from './open-sender.ts';
 import { TCPCOPY } from './options-tcpcopy.ts';
-import { Progress } from './progress.ts';
+import { newRandom, openTimer } from './process-parts.ts';
+import { replayerConfig } from './replayer-config.ts';
 import type { ProgramShell, Running } from './run-program.ts';
 import { readTcpcopyConfig, resolveTransfers } from './tcpcopy-config.ts';
 
 /** A path's MTU is asked for again at most so often, however many packets turn out too long. */
 const MTU_REFRESH_MS = 1000;
-
-/** At high rates a packet may wait so long for others, which costs less CPU than a wake-up for each; see `Gather`. */
-const GATHER_DELAY: Duration = micros(1500);
 
 export const tcpcopyShell: ProgramShell<TcpcopyConfig> = {
   spec: TCPCOPY,
@@ -50,17 +34,6 @@ export const tcpcopyShell: ProgramShell<TcpcopyConfig> = {
     readTcpcopyConfig(values, localAddresses(), await resolveTransfers(values)),
   start: startTcpcopy,
 };
-
-type Source = PacketSource & Watchable;
-
-/** Where the packets come from, and what the account says of it. */
-interface Feed {
-  readonly source: Source;
-  readonly describe: () => string[];
-  /** Once the copying has begun. */
-  readonly start: (copier: Copier) => void;
-  readonly stop: () => void;
-}
 
 async function startTcpcopy(
   given: TcpcopyConfig,
@@ -137,51 +110,6 @@ function reconfigure(copier: Copier, next: TcpcopyConfig, before: TcpcopyConfig)
   });
 }
 
-function openCapture(config: TcpcopyConfig, log: Log): Feed {
-  const source = openPacketSource({
-    interfaces: config.interfaces,
-    families: familiesOf(config),
-    outgoing: config.direction === 'out',
-    timestamps: true,
-    ...(config.captureBuffer !== undefined && { receiveBuffer: config.captureBuffer }),
-    gatherDelay: GATHER_DELAY,
-    filter: chooseFilter(config),
-    onError: (error) => log.warn(error.message),
-    onRevived: (name) => log.info(`The interface '${name}' is back, and captured again`),
-  });
-  const nothing = (): void => undefined;
-  return { source, describe: () => [], start: nothing, stop: nothing };
-}
-
-function openFiles(
-  config: TcpcopyConfig,
-  replay: ReplayFiles,
-  survey: FileSurvey | undefined,
-  replayer: Replayer,
-  log: Log,
-  end: (status: ExitCode) => void,
-): Feed {
-  let copier: Copier | undefined;
-  const source = openPlayer(config, replay, replayer, {
-    onRound: () => copier?.endRound(),
-    onEnd: () => {
-      for (const fault of source.faults) log.error(`The replay is not whole: ${fault}`);
-      log.info('Ending: the capture has been replayed, and the last copy has ended');
-      end(source.faults.length > 0 ? ExitCode.failure : ExitCode.ok);
-    },
-  });
-  const progress = new Progress(source, replay, survey);
-  return {
-    source,
-    describe: () => describeFiles(source),
-    start: (used) => {
-      copier = used;
-      progress.start();
-    },
-    stop: () => progress.stop(),
-  };
-}
-
 function sayWhatIsCopied({ udp }: TcpcopyConfig, transfers: readonly Transfer[], log: Log): void {
   for (const t of transfers) {
     const from = t.address ? formatEndpoint(t.address, t.port) : `port ${t.port}`;
@@ -194,22 +122,6 @@ function keepWatch(watchdog: Watchdog, log: Log): NodeJS.Timeout {
   return setInterval(() => {
     for (const line of watchdog.look(systemClock.now())) log.warn(line);
   }, WATCH_INTERVAL / 1000);
-}
-
-function chooseFilter(config: TcpcopyConfig): Program {
-  if (config.filter !== undefined) return compileFilter(config.filter, config.snapLength);
-  return transferFilter(
-    config.transfers.map(({ source: { address, port } }) =>
-      address === undefined ? { port } : { address, port },
-    ),
-    config.snapLength ?? WHOLE_PACKET,
-    config.udp ? [IPPROTO_TCP, IPPROTO_UDP] : [IPPROTO_TCP],
-  );
-}
-
-/** Clients are of the family of the target that they are copied to. */
-function familiesOf({ transfers }: TcpcopyConfig): (4 | 6)[] {
-  return [...new Set(transfers.map(({ target }) => target.address.family))];
 }
 
 function openPaths(config: TcpcopyConfig): Transfer[] {
@@ -238,52 +150,5 @@ function mtuRefresher(transfers: readonly Transfer[], config: TcpcopyConfig, log
         log.warn(error instanceof Error ? error.message : String(error));
       }
     }
-  };
-}
-
-function replayerConfig(config: TcpcopyConfig, transfers: readonly Transfer[]): ReplayerConfig {
-  const v4 = config.clientAddresses.filter((a) => a.family === 4);
-  const v6 = config.clientAddresses.filter((a) => a.family === 6);
-  const { budget, pool } = shareMemory(config.memoryLimit, config.limits.maxHeldOctetsTotal);
-  return {
-    transfers,
-    clientAddresses: {
-      v4: v4.length > 0 ? new ClientAddresses(v4) : undefined,
-      v6: v6.length > 0 ? new ClientAddresses(v6) : undefined,
-    },
-    ...(config.localhostAddress && { localhostAddress: config.localhostAddress }),
-    percentage: config.percentage,
-    ...(config.ramp !== undefined && { ramp: config.ramp }),
-    copies: config.copies,
-    spread: config.spread,
-    portRange: config.portRange,
-    onlyFromSyn: config.onlyNewConnections,
-    maxCopies: config.limits.maxConnections,
-    rates: config.limits.rates,
-    maxPayload: pool,
-    memory: budget,
-    session: sessionConfig(config),
-  };
-}
-
-function sessionConfig({ limits, ...config }: TcpcopyConfig): SessionConfig {
-  return {
-    synthesisedMss: config.mss,
-    holdRequests: config.holdRequests,
-    simulateLatency: config.simulateLatency,
-    ...(config.clientRtt !== undefined && { clientRtt: config.clientRtt }),
-    sessionTimeout: config.sessionTimeout,
-    keepAliveTimeout: config.keepaliveTimeout,
-    handshakeTimeout: limits.handshakeTimeout,
-    gapTimeout: limits.gapTimeout,
-    onGap: limits.onGap,
-    lingerTime: limits.lingerTime,
-    closeWaitTime: limits.closeWaitTimeout,
-    closingTimeout: limits.closingTimeout,
-    maxSegments: limits.maxHeldSegments,
-    maxOctets: limits.maxHeldOctets,
-    maxSegmentsTotal: limits.maxHeldSegmentsTotal,
-    maxRetransmissions: limits.maxRetransmissions,
-    maxReconnections: limits.maxReconnections,
   };
 }

@@ -201,6 +201,11 @@ export class Replayer {
     this.#admission.memory.isShort = isShort;
   }
 
+  /** Whether no copy can begin for want of memory. */
+  get isMemoryTight(): boolean {
+    return this.#admission.memory.isTight(this.size);
+  }
+
   /** Lets go of the copies that began last, until so many octets of memory should be free; returns how many. Call `poll` then. */
   shed(now: Instant, octets: number): number {
     return this.#admission.memory.shed(now, this.#roster, octets);

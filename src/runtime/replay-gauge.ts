@@ -42,6 +42,7 @@ export class ReplayGauge {
     const { context, size } = this.#replayer;
     // A file can wait, so that no connection of it meets a limit on what begins or is sent in a second.
     if (this.#replayer.isThrottled(this.#clock.now())) return false;
+    if (this.#replayer.isMemoryTight && context.store.used > 0) return false;
     const { maxOctets, maxConnections } = this.#limits;
     // Idle connections make no room by themselves: a file that has more of them at once meets the limit.
     return (
