@@ -76,6 +76,11 @@ export class Admission {
     this.#places.leave(now, copy);
   }
 
+  /** Another place for a copy whose own is another tcpcopy's, or undefined. */
+  findAnotherPlace(now: Instant, copy: Copy): CopyEndpoints | undefined {
+    return this.#places.findAnother(now, copy);
+  }
+
   /** Whether the share changes, so that one connection is chosen and a like one is not. */
   get isRamping(): boolean {
     return this.#config.ramp !== undefined;

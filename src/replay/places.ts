@@ -1,3 +1,4 @@
+import { Random } from '../base/random.ts';
 import type { Seq } from '../base/seq.ts';
 import { addTime, type Instant, millis } from '../base/time.ts';
 import { Outcome } from '../session/outcome.ts';
@@ -8,6 +9,7 @@ import type { PacketView } from '../wire/packet-view.ts';
 import type { ClientAddresses } from './client-addresses.ts';
 import type { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
+import { Contest } from './contest.ts';
 import { TimeWaits } from './time-waits.ts';
 import type { Transfer } from './transfers.ts';
 
@@ -49,7 +51,7 @@ export interface PlacesConfig {
  *
  * Of several copies of a connection the first keeps the client's port. The others get the port that the original would give
  * them, and the addresses of -c in turn, so that each has an address that depends on the client alone. Where that is taken,
- * they get another one.
+ * they get another one. Where another tcpcopy has the same clients, all ports are moved up by one number: see `Contest`.
  */
 export class Places {
   readonly #config: PlacesConfig;
@@ -59,6 +61,10 @@ export class Places {
   readonly #size: number;
   /** The original's random shift, 0 to 511. */
   readonly #shift: number;
+  readonly #random: Random;
+  readonly #contest = new Contest();
+  /** By how much all ports of copies lie above those that they would have. */
+  #offset = 0;
   /** Where a search was in vain, and until when nobody searches there. */
   #full: CopyEndpoints | undefined;
   #fullUntil = 0 as Instant;
@@ -69,6 +75,7 @@ export class Places {
     this.#copies = copies;
     this.#waits = new TimeWaits(secret);
     this.#shift = shift;
+    this.#random = new Random(secret);
     const range = config.portRange ?? 0;
     this.#low = range === 0 ? FIRST_PORT : range * RANGE;
     this.#size = range === 0 ? PORTS - FIRST_PORT : RANGE;
@@ -76,7 +83,7 @@ export class Places {
 
   /** The address that copy number `lane` of the client's connections should have; undefined: the client's. */
   addressOf(p: PacketView, transfer: Transfer, lane: number): IpAddress | undefined {
-    const addresses = this.#addresses(p);
+    const addresses = this.#addresses(p.family);
     if (addresses !== undefined) return addresses.replace(p, lane);
     if (transfer.loopbackOnly || p.family !== 4) return undefined;
     return p.src3 >>> 24 === LOOPBACK_NETWORK ? this.#config.localhostAddress : undefined;
@@ -106,23 +113,32 @@ export class Places {
     const owner = this.#copies.findByEnds(own);
     // One that has ended makes room, unless another waits behind it.
     const mayTake = owner === undefined || (lane === 0 && owner.hasEnded && !owner.succession);
+    this.#contest.noteWanted();
     if (mayTake && this.#waits.allows(now, own, iss)) return own;
-    return this.#search(now, p, lane, iss, own);
+    const first = (this.#addresses(p.family)?.indexOf(p) ?? 0) + lane;
+    return this.#search(now, own, iss, first);
   }
 
-  #search(
-    now: Instant,
-    p: PacketView,
-    lane: number,
-    iss: Seq,
-    own: CopyEndpoints,
-  ): CopyEndpoints | undefined {
-    if (now < this.#fullUntil && this.#isFull(p, own)) return undefined;
-    const addresses = this.#addresses(p);
+  /**
+   * Another place for a copy whose own is another tcpcopy's, and will be left alone for a while; undefined when everything is taken.
+   * Searched from anywhere, so that two that ran into each other do not go the same way together.
+   */
+  findAnother(now: Instant, { ends, iss }: Copy): CopyEndpoints | undefined {
+    this.#waits.addHeld(now, ends);
+    if (this.#contest.noteRefused()) this.#offset = this.#random.int(0, this.#size);
+    const sourcePort = this.#low + this.#random.int(0, this.#size);
+    const count = this.#addresses(ends.target.family)?.count ?? 1;
+    return this.#search(now, { ...ends, sourcePort }, iss, this.#random.int(0, count));
+  }
+
+  /** Looks at places further and further from `own`; with -c, after some looks, also at addresses from number `first` on. */
+  #search(now: Instant, own: CopyEndpoints, iss: Seq, first: number): CopyEndpoints | undefined {
+    const addresses = this.#addresses(own.target.family);
+    if (now < this.#fullUntil && this.#isFull(own, addresses !== undefined)) return undefined;
     const place = { ...own };
     for (let look = 1; look < OWN_LOOKS + LOOKS; look++) {
       const step = Math.max(0, look - OWN_LOOKS);
-      if (step > 0 && addresses !== undefined) place.source = addresses.replace(p, lane + step);
+      if (step > 0 && addresses !== undefined) place.source = addresses.at(first + step);
       const turn = look - step + Math.floor(step / (addresses?.count ?? 1));
       place.sourcePort = this.#inRange(own.sourcePort + turn * STRIDE);
       const isTaken = this.#copies.findByEnds(place) !== undefined;
@@ -136,15 +152,18 @@ export class Places {
   /** A copy has left its place. */
   leave(now: Instant, copy: Copy): void {
     // Where each copy has its client's port, that client's kernel knows which SYN a server takes.
-    if (this.#low === FIRST_PORT && (this.#config.copies ?? 1) <= 1) return;
+    const isClients = this.#low === FIRST_PORT && (this.#config.copies ?? 1) <= 1;
+    if (isClients && copy.moves === 0) return;
     // Through LAST-ACK: the target had closed first.
     const hasTimeWait = copy.outcome === Outcome.completed && copy.phase === Phase.closed;
     if (hasTimeWait) this.#waits.add(now, copy.ends, copy.sndMax);
   }
-  /** The first keeps the port of the client, unless -f says where it has to be. */
+
+  /** The first keeps the port of the client, unless -f says where it has to be, or another tcpcopy wants the same. */
   #ownPort(port: number, lane: number): number {
-    if (lane > 0) return this.#inRange(port + (2 * lane - 1) * SPACING + this.#shift);
-    return this.#low === FIRST_PORT ? port : this.#inRange(port);
+    const own = port + this.#offset;
+    if (lane > 0) return this.#inRange(own + (2 * lane - 1) * SPACING + this.#shift);
+    return this.#low === FIRST_PORT && this.#offset === 0 ? port : this.#inRange(own);
   }
 
   #inRange(port: number): number {
@@ -152,16 +171,16 @@ export class Places {
     return this.#low + (offset < 0 ? offset + this.#size : offset);
   }
 
-  #addresses(p: PacketView): ClientAddresses | undefined {
+  #addresses(family: 4 | 6): ClientAddresses | undefined {
     const { v4, v6 } = this.#config.clientAddresses;
-    return p.family === 4 ? v4 : v6;
+    return family === 4 ? v4 : v6;
   }
 
   /** Whether the search in vain was for the same place, or for one of -c at the same target. */
-  #isFull(p: PacketView, own: CopyEndpoints): boolean {
+  #isFull(own: CopyEndpoints, hasAddresses: boolean): boolean {
     const full = this.#full;
     if (full === undefined || full.targetPort !== own.targetPort) return false;
     if (!full.target.equals(own.target)) return false;
-    return this.#addresses(p) !== undefined || full.source.equals(own.source);
+    return hasAddresses || full.source.equals(own.source);
   }
 }

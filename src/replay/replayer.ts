@@ -1,4 +1,5 @@
 import { DeadlineQueue } from '../base/deadline-queue.ts';
+import type { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { Random } from '../base/random.ts';
 import { seqAdd, seqAfter, seqDiff } from '../base/seq.ts';
@@ -18,6 +19,8 @@ import { Admission, type AdmissionConfig } from './admission.ts';
 import { type Copy, ReadyList } from './copy.ts';
 import { CopyTable } from './copy-table.ts';
 import { Ledger } from './ledger.ts';
+import { LeftRoutes } from './left-routes.ts';
+import { Relocation } from './relocation.ts';
 import { parseResponse, parseWholeResponse } from './response-header.ts';
 import { SkippedFlows } from './skipped-flows.ts';
 import { isSpent, Succession } from './succession.ts';
@@ -41,6 +44,8 @@ export class Replayer {
   readonly #copies: CopyTable;
   /** Copies of one connection at the most. */
   readonly #lanes: number;
+  readonly #left: LeftRoutes;
+  readonly #relocation: Relocation;
   readonly #skipped: SkippedFlows;
   readonly #ready = new ReadyList();
   /** Copies whose turn has come while others were being polled. */
@@ -59,6 +64,8 @@ export class Replayer {
     this.#skipped = new SkippedFlows(random.uint32());
     const { context, ledger } = this;
     this.#admission = new Admission(config, context, this.#copies, ledger, random);
+    this.#left = new LeftRoutes(this.#copies);
+    this.#relocation = new Relocation(this.#admission, this.#copies, this.#left, ledger);
   }
 
   /** Copies in the table, those included that have ended and linger. */
@@ -108,6 +115,12 @@ export class Replayer {
     this.#ready.add(copy);
   }
 
+  /** An intercept has refused a session because another tcpcopy has it; the near end of `key` is that of the copy. */
+  handleTaken(now: Instant, key: FlowKey): void {
+    const copy = this.#relocation.handleTaken(now, key);
+    if (copy !== undefined) this.#ready.add(copy);
+  }
+
   handleTimeout(now: Instant): void {
     for (let c = this.#deadlines.popDue(now); c !== undefined; c = this.#deadlines.popDue(now)) {
       this.#ready.add(c);
@@ -126,9 +139,9 @@ export class Replayer {
 
   /** Registers routes, then sends what is due: a route is on its way before the SYN that needs it. */
   poll(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
-    if (this.#ready.first === null) return;
+    if (this.#ready.first === null && this.#left.isEmpty) return;
     this.#pollReady(now, registrar, sink);
-    while (this.#begun.length > 0) {
+    while (this.#begun.length > 0 || !this.#left.isEmpty) {
       for (const copy of this.#begun.splice(0)) this.#ready.add(copy);
       this.#pollReady(now, registrar, sink);
     }
@@ -136,6 +149,7 @@ export class Replayer {
   }
 
   #pollReady(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
+    this.#left.poll(registrar);
     for (let c: Copy | null = this.#ready.first; c !== null; c = c.nextReady) {
       this.#updateRoute(now, c, registrar);
     }
@@ -178,6 +192,11 @@ export class Replayer {
       isBusy ||= copy.isWaiting || copy.isBusy;
     });
     return isBusy;
+  }
+
+  /** Visits every copy, those included that have ended and linger. */
+  forEachCopy(visit: (copy: Copy) => void): void {
+    this.#copies.forEach(visit);
   }
 
   /** Lets go of every copy that has ended, though it may linger: what is captured next is of other connections. */
@@ -360,7 +379,10 @@ export class Replayer {
   /** Whether what a client sends after its copy has ended is worth a copy of its own. */
   #goesOn(copy: Copy, p: PacketView): boolean {
     // Refused a moment ago, refused again; and where a limit was met, the rest of a request would only meet it again.
-    const isHopeless = copy.outcome === Outcome.refused || isOverfull(copy.outcome);
+    const isHopeless =
+      copy.outcome === Outcome.refused ||
+      copy.outcome === Outcome.noFreePort ||
+      isOverfull(copy.outcome);
     // The rest of a request that the copy was given in part would mean nothing on another connection.
     const isFirst = !copy.isCut && copy.queue.end === seqAdd(copy.capturedIss, 1);
     const isRequest = isFirst || !copy.pacedAckKnown || seqAfter(p.ack, copy.pacedAck);
@@ -381,8 +403,10 @@ export class Replayer {
 
   #updateRoute(now: Instant, copy: Copy, registrar: RouteRegistrar): void {
     if (copy.isDetached || copy.isWaiting) return;
-    if (copy.isFinished) registrar.unregister(copy.ends, copy.routeSlot);
-    else if (copy.routeDue && !copy.hasEnded) {
+    if (copy.isFinished) {
+      registrar.unregister(copy.ends, copy.routeSlot);
+      copy.routeSlot = NoRoute.now;
+    } else if (copy.routeDue && !copy.hasEnded) {
       copy.routeSlot = registrar.register(copy.ends);
       if (copy.routeSlot === NoRoute.ever) copy.abandon(now, Outcome.unregistered);
       // Until an intercept is back the route stays due, and no SYN leaves.
@@ -430,6 +454,7 @@ export class Replayer {
 
   #detach(now: Instant, copy: Copy): void {
     copy.isDetached = true;
+    this.#left.leave(copy);
     this.#copies.remove(copy);
     this.#admission.release(now, copy);
     if (copy.isWaiting) copy.succession?.forget(copy);

@@ -45,6 +45,8 @@ export const Outcome = {
   stopped: 20,
   /** A fault of ours; please report it. */
   internalError: 21,
+  /** Its place was another tcpcopy's, and there was no other one. */
+  noFreePort: 22,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -72,6 +74,7 @@ export const OUTCOME_NAMES: readonly string[] = [
   'no intercept',
   'stopped with the program',
   'internal error',
+  'no free port (-c)',
 ];
 
 /** Whether too much was held for the copy: the rest of what its client sends would only meet the limit again. */
