@@ -20,6 +20,8 @@ const CONNECT_TIMEOUT_MS = 5000;
 const BACKLOG = 16 << 20;
 
 const NONCE_LENGTH = 32;
+/** Octets that tell this process from every other tcpcopy. */
+const INSTANCE_LENGTH = 8;
 
 /**
  * The connections to the intercepts of -s, all made and agreed on what to speak.
@@ -43,6 +45,7 @@ export async function openLinks(
     return connectTls(address, port, CONNECT_TIMEOUT_MS, { host, trusted }, BACKLOG);
   };
   const names = servers.map(nameOf);
+  const instance = randomBytes(INSTANCE_LENGTH);
   const links = new InterceptLinks(
     { names, connections: connectionsPerServer, lonely, single },
     {
@@ -51,7 +54,7 @@ export async function openLinks(
       log,
       openTimer,
       connect,
-      endOptions: (stream) => endOptions(config, key, stream),
+      endOptions: (stream) => endOptions(config, key, instance, stream),
     },
   );
   try {
@@ -69,12 +72,14 @@ const nameOf = ({ host, port, address }: ServerAddress): string =>
 function endOptions(
   config: TcpcopyConfig,
   key: KeyedHash | null,
+  instance: Uint8Array,
   stream: ByteStream,
 ): TcpcopyEndOptions {
   return {
     key,
     nonce: randomBytes(NONCE_LENGTH),
     channelBinding: stream.channelBinding ?? new Uint8Array(NONCE_LENGTH),
+    instance,
     payload: 0,
     payloadMessages: config.payloadMessages,
     targets: config.transfers.map(({ target }) => target),

@@ -7,6 +7,7 @@ import {
   type ExtendedHandler,
   FINE,
   FrameType,
+  INSTANCE_LENGTH,
   TARGET_RECORD,
 } from './extended-frame.ts';
 import { byeCodeOf, type Failure, frameFailure } from './failure.ts';
@@ -28,8 +29,10 @@ import {
   addOctets,
   addPing,
   addPong,
+  addTaken,
   type ControlTarget,
   readBye,
+  readSession,
   readTargets,
   readU64,
 } from './small-frames.ts';
@@ -43,6 +46,8 @@ export interface InterceptEndHandler {
    * proved but need not be, called with false first, and with true if the peer does.
    */
   handleExtended(proven: boolean): void;
+  /** Which running tcpcopy the peer is a connection of, the same words for all its connections; once at the most. */
+  handleInstance(instance: string): void;
   handleSessionAdd(key: FlowKey): void;
   handleSessionDelete(key: FlowKey): void;
   /** What this peer wants captured: replaces its former list. */
@@ -107,6 +112,9 @@ export class InterceptEnd {
   #isExtended = false;
   #isProven = false;
   #payloadWanted = 0;
+  /** The peer has said which tcpcopy it is, and understands that a session is another's. */
+  #knowsInstance = false;
+  #refusals = 0;
   #packets = 0;
 
   constructor(options: InterceptEndOptions, handler: InterceptEndHandler) {
@@ -175,10 +183,16 @@ export class InterceptEnd {
     return this.#packets;
   }
 
+  /** Sessions in the output that are said to be another's. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
   /** What was in the output has been sent, or is dropped; the octets stay where they are until the next are written. */
   clear(): void {
     this.#out.clear();
     this.#packets = 0;
+    this.#refusals = 0;
   }
 
   /** Reads `memory[0 … length)`. False when the connection must be closed, after what is in the output was sent. */
@@ -224,6 +238,14 @@ export class InterceptEnd {
     }
     this.#packets++;
     return AddResult.ok;
+  }
+
+  /** The session that the peer has registered is another's. False where that is not understood, or without room. */
+  addTaken(key: FlowKey): boolean {
+    if (!this.#knowsInstance || this.#failure !== null) return false;
+    if (this.#out.length > this.#room || !addTaken(this.#out, key)) return false;
+    this.#refusals++;
+    return true;
   }
 
   /** One count for the peer's ledger, see `CountId`. False where that is not understood, or without room. */
@@ -311,8 +333,9 @@ export class InterceptEnd {
     if (type === FrameType.authenticate) {
       return this.#options.key !== null && !this.#isProven ? FINE : Fault.outOfTurn;
     }
-    if (type > FrameType.inject && type < FrameType.ping) return Fault.outOfTurn;
-    return this.#owesProof ? Fault.tooEarly : FINE;
+    if (type > FrameType.instance && type < FrameType.ping) return Fault.outOfTurn;
+    if (this.#owesProof) return Fault.tooEarly;
+    return type === FrameType.instance && this.#knowsInstance ? Fault.outOfTurn : FINE;
   }
 
   #handleUnit(
@@ -325,10 +348,14 @@ export class InterceptEnd {
     const handler = this.#handler;
     switch (type) {
       case FrameType.register:
-        handler.handleSessionAdd(this.#readKey(memory, offset));
+        handler.handleSessionAdd(readSession(memory, offset, this.#key));
         return FINE;
       case FrameType.end:
-        handler.handleSessionDelete(this.#readKey(memory, offset));
+        handler.handleSessionDelete(readSession(memory, offset, this.#key));
+        return FINE;
+      case FrameType.instance:
+        this.#knowsInstance = true;
+        handler.handleInstance(hexOf(memory, offset, INSTANCE_LENGTH));
         return FINE;
       case FrameType.targets:
         if (length % TARGET_RECORD !== 0) return Fault.badLength;
@@ -355,15 +382,6 @@ export class InterceptEnd {
         });
         return Fault.bye;
     }
-  }
-
-  #readKey(memory: Memory, at: number): FlowKey {
-    const { view } = memory;
-    const key = this.#key;
-    const { words } = key;
-    for (let i = 0; i < 8; i++) words[i] = view.getInt32(at + 4 * i);
-    key.setPorts(view.getUint16(at + 32), view.getUint16(at + 34));
-    return key;
   }
 
   #handleProof(octets: Uint8Array): void {
@@ -401,4 +419,11 @@ export class InterceptEnd {
     if (!this.#isExtended) this.#markExtended();
     addBye(this.#out, code, failure.reason);
   }
+}
+
+function hexOf({ bytes }: Memory, offset: number, length: number): string {
+  let text = '';
+  for (let i = 0; i < length; i++)
+    text += (bytes[offset + i] as number).toString(16).padStart(2, '0');
+  return text;
 }

@@ -1,3 +1,4 @@
+import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import { type Duration, seconds } from '../base/time.ts';
 import type { IpAddress } from '../wire/address.ts';
@@ -29,6 +30,7 @@ import {
   ByeCode,
   type ControlTarget,
   readBye,
+  readSession,
   readU64,
 } from './small-frames.ts';
 
@@ -82,6 +84,11 @@ export interface TcpcopyEndHandler extends RecordHandler {
   handleStage(stage: Stage): void;
   /** One of the counts that intercept keeps, see `CountId`; ids unknown to this release are handed over, too. */
   handleCount(id: number, value: number): void;
+  /**
+   * The session with these ends is another tcpcopy's, and its route leads there. The near end of the key is the client, the far end
+   * the target; valid only during the call. Never called where no `instance` was given.
+   */
+  handleTaken(key: FlowKey): void;
   /** The answer to `ping(token)`. */
   handlePong(token: number): void;
 }
@@ -93,6 +100,8 @@ export interface TcpcopyEndOptions {
   readonly nonce: Uint8Array;
   /** 32 octets that both ends of a TLS connection know and nobody else (RFC 9266). */
   readonly channelBinding?: Uint8Array | undefined;
+  /** 8 unpredictable octets, the same for all connections of one running tcpcopy; when absent, its sessions are no leases. */
+  readonly instance?: Uint8Array;
   /** Octets of payload wanted of each response: 0, or up to `ALL_PAYLOAD`. */
   readonly payload?: number;
   /** Version 6 messages are 192 octets: the intercept is an original built with `--with-resp-payload`. */
@@ -129,6 +138,8 @@ export class TcpcopyEnd {
   #writesFrames = false;
   #targets: readonly ControlTarget[];
   #payload: number;
+  readonly #key = new FlowKey();
+  #instanceDue = false;
   #targetsDue = false;
   #payloadDue = false;
   /** Responses that came from an intercept that had not proved the key, and were dropped. */
@@ -304,6 +315,11 @@ export class TcpcopyEnd {
     return (this.#capabilities & capability) !== 0;
   }
 
+  /** Both ends know of leases. */
+  get #hasLeases(): boolean {
+    return this.#options.instance !== undefined && this.#can(Capability.leases);
+  }
+
   /** Reads frames of version 6 and what stands between them, and returns where it stopped. */
   #readVersion6(memory: Memory, at: number, length: number): number {
     const hello = this.#hello;
@@ -369,6 +385,7 @@ export class TcpcopyEnd {
 
   /** From here on all is said in extended frames. */
   #begin(): void {
+    this.#instanceDue = this.#hasLeases;
     this.#payloadDue = this.#payload > 0;
     this.#targetsDue = this.#targets.length > 0;
     this.#stage = Stage.extended;
@@ -378,6 +395,10 @@ export class TcpcopyEnd {
 
   #sendDue(): void {
     if (this.#stage !== Stage.extended) return;
+    if (this.#instanceDue) {
+      const { instance } = this.#options as { readonly instance: Uint8Array };
+      this.#instanceDue = !addOctets(this.#out, FrameType.instance, instance);
+    }
     if (this.#payloadDue && this.#can(Capability.payload)) {
       this.#payloadDue = !addSettings(this.#out, this.#payload);
     }
@@ -398,7 +419,10 @@ export class TcpcopyEnd {
     if (type === FrameType.authenticated) {
       return this.#stage === Stage.proving ? FINE : Fault.outOfTurn;
     }
-    if (type !== FrameType.responses && type !== FrameType.counts) return Fault.outOfTurn;
+    const isTaken = type === FrameType.taken && this.#hasLeases;
+    if (!isTaken && type !== FrameType.responses && type !== FrameType.counts) {
+      return Fault.outOfTurn;
+    }
     return this.#stage === Stage.extended ? FINE : Fault.tooEarly;
   }
 
@@ -414,6 +438,9 @@ export class TcpcopyEnd {
         return readRecord(memory, offset, length, this.#handler);
       case FrameType.counts:
         this.#handler.handleCount(memory.view.getUint16(offset), readU64(memory, offset + 4));
+        return FINE;
+      case FrameType.taken:
+        this.#handler.handleTaken(readSession(memory, offset, this.#key));
         return FINE;
       case FrameType.ping:
         addPong(this.#out, memory, offset);
