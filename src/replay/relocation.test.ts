@@ -180,7 +180,7 @@ dialogue(
     d.refuse(placeOf(ports[1] as number));
     const moved = d.expect('S', { seq: 1000 }).from.port;
     d.expectNothing();
-    expect(routesOf(d).toSorted()).toEqual([ports[0], ports[2], moved].toSorted());
+    expect(new Set(routesOf(d))).toEqual(new Set([ports[0], ports[2], moved]));
   },
   { replayer: { copies: 3 } },
 );
