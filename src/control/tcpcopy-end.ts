@@ -1,6 +1,5 @@
 import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
-import { type Duration, seconds } from '../base/time.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { type Handshake, prove, Prover, sameProof } from './authentication.ts';
 import { ExtendedDecoder, type ExtendedHandler, FINE, FrameType } from './extended-frame.ts';
@@ -17,8 +16,7 @@ import {
   writeRegistration,
   writeSwitch,
 } from './registration.ts';
-import { readRecord, type RecordHandler } from './response-record.ts';
-import type { Signer } from './signer.ts';
+import { readRecord } from './response-record.ts';
 import {
   addBye,
   addOctets,
@@ -33,82 +31,11 @@ import {
   readSession,
   readU64,
 } from './small-frames.ts';
+import { Stage, TellResult } from './stage.ts';
+import type { TcpcopyEndHandler, TcpcopyEndOptions } from './tcpcopy-end-options.ts';
 
-/** How long after the connection has begun `handleTimeout` is due. A hello takes one round trip. */
-export const HELLO_PATIENCE: Duration = seconds(5);
-
-/** How far tcpcopy's end of a connection has come. */
-export const Stage = {
-  /** The offer is on its way and version 6 is spoken meanwhile; with a key, nothing is. */
-  offered: 0,
-  /** No hello came in time: version 6. A late hello is still taken. */
-  version6: 1,
-  /** Extended frames are sent, and the intercept is asked to prove the key. */
-  proving: 2,
-  /** Extended frames. */
-  extended: 3,
-  /** Nothing is read or written any more. */
-  closed: 4,
-} as const;
-export type Stage = (typeof Stage)[keyof typeof Stage];
-
-/** Whether a session could be put into the output. */
-export const TellResult = {
-  ok: 0,
-  /** The peer speaks version 6, which has four octets for an address. */
-  needsIpv6: 1,
-  /** Cannot be said before the hello or the proof: again after `handleStage`. */
-  notYet: 2,
-  /** No room: the output must be sent first. */
-  full: 3,
-  /** The connection has ended. */
-  closed: 4,
-} as const;
-export type TellResult = (typeof TellResult)[keyof typeof TellResult];
-
-export interface TcpcopyEndHandler extends RecordHandler {
-  /**
-   * The headers of a response, and what came of its payload, at `memory[offset … offset+length)`, valid only during the
-   * call; `offset` may be any number. `wireLength`: octets that the packet had on the wire; 0 for a message of version 6,
-   * which is 64 octets (192 with payload), zero padded, and may have lost TCP options. `receivedAt`: microseconds of
-   * CLOCK_REALTIME at the assistant, 0 when not known.
-   */
-  handleResponse(
-    memory: Memory,
-    offset: number,
-    length: number,
-    wireLength: number,
-    receivedAt: number,
-  ): void;
-  /** The stage has changed. Sessions that were refused with `notYet` may be registered in `version6` and `extended`. */
-  handleStage(stage: Stage): void;
-  /** One of the counts that intercept keeps, see `CountId`; ids unknown to this release are handed over, too. */
-  handleCount(id: number, value: number): void;
-  /**
-   * The session with these ends is another tcpcopy's, and its route leads there. The near end of the key is the client, the far end
-   * the target; valid only during the call. Never called where no `instance` was given.
-   */
-  handleTaken(key: FlowKey): void;
-  /** The answer to `ping(token)`. */
-  handlePong(token: number): void;
-}
-
-export interface TcpcopyEndOptions {
-  /** The pre-shared key; null when the peer need not prove one. */
-  readonly key: Signer | null;
-  /** 32 unpredictable octets, fresh for this connection. */
-  readonly nonce: Uint8Array;
-  /** 32 octets that both ends of a TLS connection know and nobody else (RFC 9266). */
-  readonly channelBinding?: Uint8Array | undefined;
-  /** 8 unpredictable octets, the same for all connections of one running tcpcopy; when absent, its sessions are no leases. */
-  readonly instance?: Uint8Array;
-  /** Octets of payload wanted of each response: 0, or up to `ALL_PAYLOAD`. */
-  readonly payload?: number;
-  /** Version 6 messages are 192 octets: the intercept is an original built with `--with-resp-payload`. */
-  readonly payloadMessages?: boolean;
-  /** What intercept should capture for this peer; when absent, what its sessions need. */
-  readonly targets?: readonly ControlTarget[];
-}
+export { HELLO_PATIENCE, Stage, TellResult } from './stage.ts';
+export type { TcpcopyEndHandler, TcpcopyEndOptions } from './tcpcopy-end-options.ts';
 
 /** Octets of output from which on no session is taken; what must be said besides has the rest. */
 const SESSIONS_ROOM = 65_536;
