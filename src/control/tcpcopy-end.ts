@@ -2,12 +2,11 @@ import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { type Handshake, prove, Prover, sameProof } from './authentication.ts';
-import { ExtendedDecoder, type ExtendedHandler, FINE, FrameType } from './extended-frame.ts';
-import { byeCodeOf, type Failure, frameFailure } from './failure.ts';
+import { ControlEnd } from './control-end.ts';
+import { FINE, FrameType } from './extended-frame.ts';
 import { Fault } from './fault.ts';
 import { FRAME_ERROR_TEXT, FrameDecoder, FrameError, Mark, type ResponseHandler } from './frame.ts';
 import { Capability, EXTENDED_VERSION, HelloFlag, HelloReader } from './hello.ts';
-import { OutBuffer } from './out-buffer.ts';
 import {
   EncodeResult,
   REGISTRATION_LENGTH,
@@ -18,16 +17,12 @@ import {
 } from './registration.ts';
 import { readRecord } from './response-record.ts';
 import {
-  addBye,
   addOctets,
-  addPing,
-  addPong,
   addSession,
   addSettings,
   addTargets,
   ByeCode,
   type ControlTarget,
-  readBye,
   readSession,
   readU64,
 } from './small-frames.ts';
@@ -47,22 +42,15 @@ const FIRST_ROOM = 1024;
  * `memory[0 … length)` and is forgotten by `clear`. After the constructor, and after every call of `handleData`, `clear` or a
  * command, the owner sends what is there.
  */
-export class TcpcopyEnd {
+export class TcpcopyEnd extends ControlEnd {
   readonly #handler: TcpcopyEndHandler;
   readonly #options: TcpcopyEndOptions;
-  readonly #out = new OutBuffer(OUTPUT_ROOM, FIRST_ROOM);
   readonly #version6: FrameDecoder;
-  readonly #frames = new ExtendedDecoder();
   readonly #fromVersion6: ResponseHandler;
-  readonly #fromFrames: ExtendedHandler;
+  protected readonly peerName = 'intercept';
   #stage: Stage = Stage.offered;
-  #failure: Failure | null = null;
   #hello: HelloReader | null = null;
   #capabilities = 0;
-  /** All that is read is of the extended protocol. */
-  #readsFrames = false;
-  /** All that is written is. */
-  #writesFrames = false;
   #targets: readonly ControlTarget[];
   #payload: number;
   readonly #key = new FlowKey();
@@ -73,6 +61,7 @@ export class TcpcopyEnd {
   unproven = 0;
 
   constructor(options: TcpcopyEndOptions, handler: TcpcopyEndHandler) {
+    super(handler, OUTPUT_ROOM, FIRST_ROOM);
     this.#options = options;
     this.#handler = handler;
     this.#targets = options.targets ?? [];
@@ -81,22 +70,13 @@ export class TcpcopyEnd {
     this.#fromVersion6 = {
       handleResponse: (memory, offset) => this.#handleMessage(memory, offset),
     };
-    this.#fromFrames = {
-      admit: (type) => this.#admit(type),
-      handleUnit: (type, memory, at, length) => this.#handleUnit(type, memory, at, length),
-    };
-    this.#out.reserve(REGISTRATION_LENGTH);
-    const at = this.#out.take(REGISTRATION_LENGTH);
-    writeOffer(this.#out.memory, at, EXTENDED_VERSION);
+    this.out.reserve(REGISTRATION_LENGTH);
+    const at = this.out.take(REGISTRATION_LENGTH);
+    writeOffer(this.out.memory, at, EXTENDED_VERSION);
   }
 
   get stage(): Stage {
     return this.#stage;
-  }
-
-  /** Set once, when `handleData` or `handleTimeout` has returned false or `bye` was called. */
-  get failure(): Failure | null {
-    return this.#failure;
   }
 
   /** What the intercept can do, see `Capability`; 0 in version 6. */
@@ -104,38 +84,10 @@ export class TcpcopyEnd {
     return this.#capabilities;
   }
 
-  get memory(): Memory {
-    return this.#out.memory;
-  }
-
-  get length(): number {
-    return this.#out.length;
-  }
-
-  /** Octets of a message or frame that is not complete were read: a peer that stays so has stalled. */
-  get isMidMessage(): boolean {
-    const inHello = this.#hello !== null && !this.#hello.isComplete;
-    return inHello || this.#version6.inFrame || this.#frames.isMidFrame;
-  }
-
   /** What was in the output has been sent. What had to wait for room may be there instead. */
   clear(): void {
-    this.#out.clear();
+    this.out.clear();
     this.#sendDue();
-  }
-
-  /** Reads `memory[0 … length)`. False when the connection must be closed, after what is in the output was sent. */
-  handleData(memory: Memory, length: number): boolean {
-    let at = 0;
-    while (at < length && this.#failure === null) {
-      if (this.#readsFrames) {
-        const fault = this.#frames.push(memory, at, length, this.#fromFrames);
-        if (fault !== FINE && this.#failure === null) this.#fail(frameFailure(fault, this.#frames));
-        break;
-      }
-      at = this.#readVersion6(memory, at, length);
-    }
-    return this.#failure === null;
   }
 
   /**
@@ -144,14 +96,14 @@ export class TcpcopyEnd {
    */
   handleTimeout(): boolean {
     if (this.#options.key !== null && this.#stage < Stage.extended) {
-      this.#failWith(
+      this.failWith(
         Fault.notProven,
         'intercept has not proved the key: an original intercept cannot; start one of this program with the same key, or leave the key out here',
       );
     } else if (this.#stage === Stage.offered) {
       this.#enter(Stage.version6);
     }
-    return this.#failure === null;
+    return this.failure === null;
   }
 
   /** The client is as the target sees it, after every rewriting: exactly the source of the packets that follow. */
@@ -188,14 +140,9 @@ export class TcpcopyEnd {
     this.#sendDue();
   }
 
-  /** Asks for `handlePong(token)`; `token` an integer from 0 to 2⁵³−1. False where that is not understood, or without room. */
-  ping(token: number): boolean {
-    return this.#stage === Stage.extended && addPing(this.#out, token);
-  }
-
   /** Says why the connection is about to be closed, where the peer understands it. Nothing is read or taken after. */
   bye(reason: string): void {
-    this.#end({ fault: Fault.bye, reason }, ByeCode.done);
+    this.end({ fault: Fault.bye, reason }, ByeCode.done);
   }
 
   #tell(
@@ -208,7 +155,7 @@ export class TcpcopyEnd {
     if (this.#stage === Stage.closed) return TellResult.closed;
     if (this.#stage === Stage.proving) return TellResult.notYet;
     if (this.#stage === Stage.offered && this.#options.key !== null) return TellResult.notYet;
-    const out = this.#out;
+    const out = this.out;
     if (out.length >= SESSIONS_ROOM) return TellResult.full;
     if (this.#stage === Stage.extended) {
       return this.#tellExtended(type, client, clientPort, target, targetPort);
@@ -233,7 +180,7 @@ export class TcpcopyEnd {
     const isV4 = client.family === 4 && target.family === 4;
     if (!isV4 && !this.#can(Capability.ipv6)) return TellResult.needsIpv6;
     const frame = isEnd ? FrameType.end : FrameType.register;
-    return addSession(this.#out, frame, client, clientPort, target, targetPort)
+    return addSession(this.out, frame, client, clientPort, target, targetPort)
       ? TellResult.ok
       : TellResult.full;
   }
@@ -248,7 +195,7 @@ export class TcpcopyEnd {
   }
 
   /** Reads frames of version 6 and what stands between them, and returns where it stopped. */
-  #readVersion6(memory: Memory, at: number, length: number): number {
+  protected readVersion6(memory: Memory, at: number, length: number): number {
     const hello = this.#hello;
     if (hello !== null && !hello.isComplete) {
       const stopped = hello.push(memory, at, length);
@@ -257,15 +204,14 @@ export class TcpcopyEnd {
     }
     const decoder = this.#version6;
     const error = decoder.push(memory, length, this.#fromVersion6, at);
-    if (error !== FrameError.none && this.#failure === null) {
-      this.#failWith(Fault.badFrame, FRAME_ERROR_TEXT[error]);
+    if (error !== FrameError.none && this.failure === null) {
+      this.failWith(Fault.badFrame, FRAME_ERROR_TEXT[error]);
     } else if (decoder.mark === Mark.hello) {
       if (hello === null) this.#hello = new HelloReader();
-      else this.#failWith(Fault.badHello, 'intercept answered the offer twice');
+      else this.failWith(Fault.badHello, 'intercept answered the offer twice');
     } else if (decoder.mark === Mark.extended) {
-      if (hello !== null) this.#readsFrames = true;
-      else
-        this.#failWith(Fault.badSwitch, 'intercept changed the protocol before it was agreed on');
+      if (hello !== null) this.readsFrames = true;
+      else this.failWith(Fault.badSwitch, 'intercept changed the protocol before it was agreed on');
     }
     return decoder.consumed;
   }
@@ -274,33 +220,33 @@ export class TcpcopyEnd {
     const { version, flags, capabilities } = reader.hello;
     const { key } = this.#options;
     if (!reader.isGenuine || version < 1 || version > EXTENDED_VERSION) {
-      this.#failWith(
+      this.failWith(
         Fault.badHello,
         `intercept chose version ${version} of the extended protocol, versions up to ${EXTENDED_VERSION} were offered: look for what alters the stream`,
       );
       return;
     }
     this.#capabilities = capabilities;
-    this.#out.reserve(REGISTRATION_LENGTH);
-    const at = this.#out.take(REGISTRATION_LENGTH);
-    writeSwitch(this.#out.memory, at);
-    this.#writesFrames = true;
+    this.out.reserve(REGISTRATION_LENGTH);
+    const at = this.out.take(REGISTRATION_LENGTH);
+    writeSwitch(this.out.memory, at);
+    this.writesFrames = true;
     if (key === null && (flags & HelloFlag.keyRequired) !== 0) {
-      this.#failWith(
+      this.failWith(
         Fault.keyRequired,
         'intercept serves only those that prove its key: give tcpcopy the same key file',
       );
     } else if (key === null) {
       this.#begin();
     } else if ((flags & HelloFlag.hasKey) === 0) {
-      this.#failWith(
+      this.failWith(
         Fault.peerWithoutKey,
         'intercept has no key to prove: give it the key file that tcpcopy was given, or leave the key out here',
       );
     } else {
       const { nonce } = this.#options;
       const proof = prove(key, Prover.tcpcopy, this.#handshake(reader));
-      addOctets(this.#out, FrameType.authenticate, nonce, proof);
+      addOctets(this.out, FrameType.authenticate, nonce, proof);
       this.#enter(Stage.proving);
     }
   }
@@ -324,16 +270,16 @@ export class TcpcopyEnd {
     if (this.#stage !== Stage.extended) return;
     if (this.#instanceDue) {
       const { instance } = this.#options as { readonly instance: Uint8Array };
-      this.#instanceDue = !addOctets(this.#out, FrameType.instance, instance);
+      this.#instanceDue = !addOctets(this.out, FrameType.instance, instance);
     }
     if (this.#payloadDue && this.#can(Capability.payload)) {
-      this.#payloadDue = !addSettings(this.#out, this.#payload);
+      this.#payloadDue = !addSettings(this.out, this.#payload);
     }
-    if (this.#targetsDue) this.#targetsDue = !addTargets(this.#out, this.#targets);
+    if (this.#targetsDue) this.#targetsDue = !addTargets(this.out, this.#targets);
   }
 
   #handleMessage(memory: Memory, offset: number): void {
-    if (this.#failure !== null) return;
+    if (this.failure !== null) return;
     if (this.#options.key !== null) {
       this.unproven++;
       return;
@@ -341,8 +287,8 @@ export class TcpcopyEnd {
     this.#handler.handleResponse(memory, offset, this.#version6.messageLength, 0, 0);
   }
 
-  #admit(type: FrameType): Fault | typeof FINE {
-    if (type === FrameType.ping || type === FrameType.pong || type === FrameType.bye) return FINE;
+  protected admit(type: FrameType): Fault | typeof FINE {
+    if (type === FrameType.ping || type === FrameType.pong) return FINE;
     if (type === FrameType.authenticated) {
       return this.#stage === Stage.proving ? FINE : Fault.outOfTurn;
     }
@@ -353,13 +299,12 @@ export class TcpcopyEnd {
     return this.#stage === Stage.extended ? FINE : Fault.tooEarly;
   }
 
-  #handleUnit(
+  protected handleFrame(
     type: FrameType,
     memory: Memory,
     offset: number,
     length: number,
   ): Fault | typeof FINE {
-    if (this.#failure !== null) return this.#failure.fault;
     switch (type) {
       case FrameType.responses:
         return readRecord(memory, offset, length, this.#handler);
@@ -369,22 +314,9 @@ export class TcpcopyEnd {
       case FrameType.taken:
         this.#handler.handleTaken(readSession(memory, offset, this.#key));
         return FINE;
-      case FrameType.ping:
-        addPong(this.#out, memory, offset);
-        return FINE;
-      case FrameType.pong:
-        this.#handler.handlePong(readU64(memory, offset));
-        return FINE;
-      case FrameType.authenticated:
+      default:
         this.#handleProof(memory.bytes.slice(offset, offset + length));
         return FINE;
-      default:
-        this.#end({
-          fault: Fault.bye,
-          reason: `intercept ends the connection: ${readBye(memory, offset, length)}`,
-          bye: memory.view.getUint16(offset),
-        });
-        return Fault.bye;
     }
   }
 
@@ -395,30 +327,35 @@ export class TcpcopyEnd {
       this.#begin();
       return;
     }
-    this.#failWith(
+    this.failWith(
       Fault.wrongKey,
       'the proof of intercept does not fit the key: give both programs the same key file',
     );
   }
 
+  protected get isMidVersion6(): boolean {
+    const inHello = this.#hello !== null && !this.#hello.isComplete;
+    return inHello || this.#version6.inFrame;
+  }
+
+  protected get mayAsk(): boolean {
+    return this.#stage === Stage.extended;
+  }
+
+  protected get mayAnswer(): boolean {
+    return true;
+  }
+
+  protected beginFarewell(): boolean {
+    return this.writesFrames;
+  }
+
+  protected handleEnded(): void {
+    this.#enter(Stage.closed);
+  }
+
   #enter(stage: Stage): void {
     this.#stage = stage;
     this.#handler.handleStage(stage);
-  }
-
-  #failWith(fault: Fault, reason: string): void {
-    this.#fail({ fault, reason });
-  }
-
-  #fail(failure: Failure): void {
-    this.#end(failure, byeCodeOf(failure.fault));
-  }
-
-  /** `code`: what the peer is told, when it was not the one that told us. */
-  #end(failure: Failure, code?: ByeCode): void {
-    if (this.#failure !== null) return;
-    if (code !== undefined && this.#writesFrames) addBye(this.#out, code, failure.reason);
-    this.#failure = failure;
-    this.#enter(Stage.closed);
   }
 }
