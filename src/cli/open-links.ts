@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { INSTANCE_LENGTH } from '../control/extended-frame.ts';
 import type { TcpcopyEndOptions } from '../control/tcpcopy-end.ts';
 import { systemClock } from '../linux/reactor.ts';
 import { connectStream } from '../linux/tcp-connect.ts';
@@ -20,8 +21,6 @@ const CONNECT_TIMEOUT_MS = 5000;
 const BACKLOG = 16 << 20;
 
 const NONCE_LENGTH = 32;
-/** Octets that tell this process from every other tcpcopy. */
-const INSTANCE_LENGTH = 8;
 
 /**
  * The connections to the intercepts of -s, all made and agreed on what to speak.

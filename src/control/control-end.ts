@@ -1,4 +1,5 @@
 import type { Memory } from '../base/memory.ts';
+import { sameProof } from './authentication.ts';
 import { ExtendedDecoder, type ExtendedHandler, FINE, FrameType } from './extended-frame.ts';
 import { byeCodeOf, type Failure, frameFailure } from './failure.ts';
 import { Fault } from './fault.ts';
@@ -102,6 +103,25 @@ export abstract class ControlEnd {
 
   /** Nothing is read or taken any more; the reason is set, and told. */
   protected abstract handleEnded(): void;
+
+  /** Where the next `octets` of output go. There is room: they come before anything that could fill it. */
+  protected take(octets: number): number {
+    this.out.reserve(octets);
+    return this.out.take(octets);
+  }
+
+  /** Whether the peer has given the proof that it should have; else the connection is at its end. */
+  protected checkProof(given: Uint8Array, expected: Uint8Array): boolean {
+    const fits = sameProof(given, expected);
+    if (!fits) {
+      const remedy = 'give both programs the same key file';
+      this.failWith(
+        Fault.wrongKey,
+        `the proof of ${this.peerName} does not fit the key: ${remedy}`,
+      );
+    }
+    return fits;
+  }
 
   protected failWith(fault: Fault, reason: string): void {
     this.fail({ fault, reason });

@@ -1,9 +1,9 @@
 import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { PacketView } from '../wire/packet-view.ts';
-import { prove, Prover, sameProof, SECRET_LENGTH } from './authentication.ts';
+import { prove, Prover, SECRET_LENGTH } from './authentication.ts';
 import { ControlEnd } from './control-end.ts';
-import { FINE, FrameType, INSTANCE_LENGTH, TARGET_RECORD } from './extended-frame.ts';
+import { FINE, FrameType, TARGET_RECORD } from './extended-frame.ts';
 import { Fault } from './fault.ts';
 import { AddResult, FrameEncoder, Mark, MAX_FRAME_LENGTH } from './frame.ts';
 import { CAPABILITIES, EXTENDED_VERSION, HELLO_LENGTH, HelloFlag, writeHello } from './hello.ts';
@@ -15,7 +15,14 @@ import {
 } from './registration.ts';
 import type { InterceptEndHandler, InterceptEndOptions } from './intercept-end-options.ts';
 import { addRecord } from './response-record.ts';
-import { addCount, addOctets, addTaken, readSession, readTargets } from './small-frames.ts';
+import {
+  addCount,
+  addOctets,
+  addTaken,
+  readInstance,
+  readSession,
+  readTargets,
+} from './small-frames.ts';
 
 export type { InterceptEndHandler, InterceptEndOptions } from './intercept-end-options.ts';
 
@@ -189,9 +196,8 @@ export class InterceptEnd extends ControlEnd {
     const hasKey = key === null ? 0 : HelloFlag.hasKey;
     const flags = hasKey | (this.#keyRequired ? HelloFlag.keyRequired : 0);
     const version = Math.min(this.#offered, EXTENDED_VERSION);
-    this.out.reserve(HELLO_LENGTH);
-    const at = this.out.take(HELLO_LENGTH);
-    const { memory } = this.out;
+    const at = this.take(HELLO_LENGTH);
+    const { memory } = this;
     writeHello(memory, at, { version, flags, capabilities: CAPABILITIES }, nonce);
     this.#hello = memory.bytes.slice(at + 4, at + HELLO_LENGTH);
   }
@@ -256,7 +262,7 @@ export class InterceptEnd extends ControlEnd {
         return FINE;
       case FrameType.instance:
         this.#knowsInstance = true;
-        handler.handleInstance(hexOf(memory, offset, INSTANCE_LENGTH));
+        handler.handleInstance(readInstance(memory, offset));
         return FINE;
       case FrameType.targets:
         if (length % TARGET_RECORD !== 0) return Fault.badLength;
@@ -278,13 +284,8 @@ export class InterceptEnd extends ControlEnd {
     const clientNonce = octets.slice(0, SECRET_LENGTH);
     const hello = this.#hello;
     const handshake = { offered: this.#offered, hello, clientNonce, channelBinding };
-    if (!sameProof(octets.slice(SECRET_LENGTH), prove(key, Prover.tcpcopy, handshake))) {
-      this.failWith(
-        Fault.wrongKey,
-        'the proof of tcpcopy does not fit the key: give both programs the same key file',
-      );
-      return;
-    }
+    const expected = prove(key, Prover.tcpcopy, handshake);
+    if (!this.checkProof(octets.slice(SECRET_LENGTH), expected)) return;
     this.#isProven = true;
     addOctets(this.out, FrameType.authenticated, prove(key, Prover.intercept, handshake));
     this.#handler.handleExtended(true);
@@ -312,11 +313,4 @@ export class InterceptEnd extends ControlEnd {
   protected handleEnded(): void {
     // Whoever hands in the octets looks at `failure`.
   }
-}
-
-function hexOf({ bytes }: Memory, offset: number, length: number): string {
-  let text = '';
-  for (let i = 0; i < length; i++)
-    text += (bytes[offset + i] as number).toString(16).padStart(2, '0');
-  return text;
 }

@@ -6,6 +6,7 @@ import {
   COUNT_RECORD,
   extendFrame,
   FrameType,
+  INSTANCE_LENGTH,
   MAX_BYE_TEXT,
   MAX_TARGETS,
   maxBody,
@@ -77,6 +78,15 @@ export function readSession(memory: Memory, at: number, key: FlowKey): FlowKey {
   // Both ports are one word, as in the key.
   for (let i = 0; i < 9; i++) words[i] = view.getInt32(at + 4 * i);
   return key;
+}
+
+/** The number of a running tcpcopy at `memory[offset …]`, as a name for it. */
+export function readInstance({ bytes }: Memory, offset: number): string {
+  let name = '';
+  for (let at = offset; at < offset + INSTANCE_LENGTH; at++) {
+    name += (bytes[at] as number).toString(16).padStart(2, '0');
+  }
+  return name;
 }
 
 function writeAddress(memory: Memory, at: number, address: IpAddress): void {

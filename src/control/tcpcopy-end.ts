@@ -1,33 +1,19 @@
 import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { IpAddress } from '../wire/address.ts';
-import { type Handshake, prove, Prover, sameProof } from './authentication.ts';
+import { Announcements } from './announcements.ts';
+import { type Handshake, prove, Prover } from './authentication.ts';
 import { ControlEnd } from './control-end.ts';
 import { FINE, FrameType } from './extended-frame.ts';
 import { Fault } from './fault.ts';
 import { FRAME_ERROR_TEXT, FrameDecoder, FrameError, Mark, type ResponseHandler } from './frame.ts';
-import { Capability, EXTENDED_VERSION, HelloFlag, HelloReader } from './hello.ts';
-import {
-  EncodeResult,
-  REGISTRATION_LENGTH,
-  RegistrationType,
-  writeOffer,
-  writeRegistration,
-  writeSwitch,
-} from './registration.ts';
+import { EXTENDED_VERSION, HelloFlag, HelloReader } from './hello.ts';
+import { REGISTRATION_LENGTH, RegistrationType, writeOffer, writeSwitch } from './registration.ts';
 import { readRecord } from './response-record.ts';
-import {
-  addOctets,
-  addSession,
-  addSettings,
-  addTargets,
-  ByeCode,
-  type ControlTarget,
-  readSession,
-  readU64,
-} from './small-frames.ts';
+import { addOctets, ByeCode, type ControlTarget, readSession, readU64 } from './small-frames.ts';
 import { Stage, TellResult } from './stage.ts';
 import type { TcpcopyEndHandler, TcpcopyEndOptions } from './tcpcopy-end-options.ts';
+import { tellExtended, tellVersion6 } from './telling.ts';
 
 export { HELLO_PATIENCE, Stage, TellResult } from './stage.ts';
 export type { TcpcopyEndHandler, TcpcopyEndOptions } from './tcpcopy-end-options.ts';
@@ -51,12 +37,8 @@ export class TcpcopyEnd extends ControlEnd {
   #stage: Stage = Stage.offered;
   #hello: HelloReader | null = null;
   #capabilities = 0;
-  #targets: readonly ControlTarget[];
-  #payload: number;
+  readonly #announcements: Announcements;
   readonly #key = new FlowKey();
-  #instanceDue = false;
-  #targetsDue = false;
-  #payloadDue = false;
   /** Responses that came from an intercept that had not proved the key, and were dropped. */
   unproven = 0;
 
@@ -64,15 +46,13 @@ export class TcpcopyEnd extends ControlEnd {
     super(handler, OUTPUT_ROOM, FIRST_ROOM);
     this.#options = options;
     this.#handler = handler;
-    this.#targets = options.targets ?? [];
-    this.#payload = options.payload ?? 0;
+    this.#announcements = new Announcements(options);
     this.#version6 = new FrameDecoder({ payload: options.payloadMessages ?? false, marks: true });
     this.#fromVersion6 = {
       handleResponse: (memory, offset) => this.#handleMessage(memory, offset),
     };
-    this.out.reserve(REGISTRATION_LENGTH);
-    const at = this.out.take(REGISTRATION_LENGTH);
-    writeOffer(this.out.memory, at, EXTENDED_VERSION);
+    const at = this.take(REGISTRATION_LENGTH);
+    writeOffer(this.memory, at, EXTENDED_VERSION);
   }
 
   get stage(): Stage {
@@ -128,15 +108,13 @@ export class TcpcopyEnd extends ControlEnd {
 
   /** Replaces the list; sent now or as soon as the peer understands it. More than `MAX_TARGETS` mean everything. */
   setTargets(targets: readonly ControlTarget[]): void {
-    this.#targets = targets;
-    this.#targetsDue = true;
+    this.#announcements.setTargets(targets);
     this.#sendDue();
   }
 
   /** Octets of payload wanted of each response from here on. */
   setPayload(octets: number): void {
-    this.#payload = octets;
-    this.#payloadDue = true;
+    this.#announcements.setPayload(octets);
     this.#sendDue();
   }
 
@@ -155,43 +133,15 @@ export class TcpcopyEnd extends ControlEnd {
     if (this.#stage === Stage.closed) return TellResult.closed;
     if (this.#stage === Stage.proving) return TellResult.notYet;
     if (this.#stage === Stage.offered && this.#options.key !== null) return TellResult.notYet;
-    const out = this.out;
+    const { out } = this;
     if (out.length >= SESSIONS_ROOM) return TellResult.full;
     if (this.#stage === Stage.extended) {
-      return this.#tellExtended(type, client, clientPort, target, targetPort);
+      const can = this.#capabilities;
+      return tellExtended(out, can, type, client, clientPort, target, targetPort);
     }
-    if (!out.reserve(REGISTRATION_LENGTH)) return TellResult.full;
-    const { memory, length } = out;
-    const done = writeRegistration(memory, length, type, client, clientPort, target, targetPort);
-    if (done === EncodeResult.ok) out.take(REGISTRATION_LENGTH);
-    else return this.#stage === Stage.offered ? TellResult.notYet : TellResult.needsIpv6;
-    return TellResult.ok;
-  }
-
-  #tellExtended(
-    type: RegistrationType,
-    client: IpAddress,
-    clientPort: number,
-    target: IpAddress,
-    targetPort: number,
-  ): TellResult {
-    const isEnd = type === RegistrationType.sessionDelete;
-    if (isEnd && !this.#can(Capability.sessionEnd)) return TellResult.ok;
-    const isV4 = client.family === 4 && target.family === 4;
-    if (!isV4 && !this.#can(Capability.ipv6)) return TellResult.needsIpv6;
-    const frame = isEnd ? FrameType.end : FrameType.register;
-    return addSession(this.out, frame, client, clientPort, target, targetPort)
-      ? TellResult.ok
-      : TellResult.full;
-  }
-
-  #can(capability: number): boolean {
-    return (this.#capabilities & capability) !== 0;
-  }
-
-  /** Both ends know of leases. */
-  get #hasLeases(): boolean {
-    return this.#options.instance !== undefined && this.#can(Capability.leases);
+    const told = tellVersion6(out, type, client, clientPort, target, targetPort);
+    const mayChange = told === TellResult.needsIpv6 && this.#stage === Stage.offered;
+    return mayChange ? TellResult.notYet : told;
   }
 
   /** Reads frames of version 6 and what stands between them, and returns where it stopped. */
@@ -227,9 +177,8 @@ export class TcpcopyEnd extends ControlEnd {
       return;
     }
     this.#capabilities = capabilities;
-    this.out.reserve(REGISTRATION_LENGTH);
-    const at = this.out.take(REGISTRATION_LENGTH);
-    writeSwitch(this.out.memory, at);
+    const at = this.take(REGISTRATION_LENGTH);
+    writeSwitch(this.memory, at);
     this.writesFrames = true;
     if (key === null && (flags & HelloFlag.keyRequired) !== 0) {
       this.failWith(
@@ -258,24 +207,14 @@ export class TcpcopyEnd extends ControlEnd {
 
   /** From here on all is said in extended frames. */
   #begin(): void {
-    this.#instanceDue = this.#hasLeases;
-    this.#payloadDue = this.#payload > 0;
-    this.#targetsDue = this.#targets.length > 0;
+    this.#announcements.begin(this.#capabilities);
     this.#stage = Stage.extended;
     this.#sendDue();
     this.#handler.handleStage(Stage.extended);
   }
 
   #sendDue(): void {
-    if (this.#stage !== Stage.extended) return;
-    if (this.#instanceDue) {
-      const { instance } = this.#options as { readonly instance: Uint8Array };
-      this.#instanceDue = !addOctets(this.out, FrameType.instance, instance);
-    }
-    if (this.#payloadDue && this.#can(Capability.payload)) {
-      this.#payloadDue = !addSettings(this.out, this.#payload);
-    }
-    if (this.#targetsDue) this.#targetsDue = !addTargets(this.out, this.#targets);
+    if (this.#stage === Stage.extended) this.#announcements.sendDue(this.out);
   }
 
   #handleMessage(memory: Memory, offset: number): void {
@@ -292,7 +231,7 @@ export class TcpcopyEnd extends ControlEnd {
     if (type === FrameType.authenticated) {
       return this.#stage === Stage.proving ? FINE : Fault.outOfTurn;
     }
-    const isTaken = type === FrameType.taken && this.#hasLeases;
+    const isTaken = type === FrameType.taken && this.#announcements.hasLeases(this.#capabilities);
     if (!isTaken && type !== FrameType.responses && type !== FrameType.counts) {
       return Fault.outOfTurn;
     }
@@ -323,14 +262,8 @@ export class TcpcopyEnd extends ControlEnd {
   #handleProof(proof: Uint8Array): void {
     const { key } = this.#options;
     if (key === null || this.#hello === null) return;
-    if (sameProof(proof, prove(key, Prover.intercept, this.#handshake(this.#hello)))) {
-      this.#begin();
-      return;
-    }
-    this.failWith(
-      Fault.wrongKey,
-      'the proof of intercept does not fit the key: give both programs the same key file',
-    );
+    const handshake = this.#handshake(this.#hello);
+    if (this.checkProof(proof, prove(key, Prover.intercept, handshake))) this.#begin();
   }
 
   protected get isMidVersion6(): boolean {
