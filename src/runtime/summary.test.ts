@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { seconds } from '../base/time.ts';
 import { establish } from '../../test/sim/dialogue.ts';
-import { Dialogue } from '../testing/index.ts';
+import { address, Dialogue } from '../testing/index.ts';
 import { describeReplay } from './summary.ts';
+import { Watchdog } from './watchdog.ts';
 
 const from = (address: string, port = 40_000) => ({ from: { address, port } });
 
@@ -61,6 +62,26 @@ test('with several copies of a connection, connections and copies add up each fo
   expect(numberOf(lines, 'not begun: --max-connections')).toBe(2);
   expect(sumBelow(lines, 'connections seen')).toBe(3);
   expect(sumBelow(lines, 'copies of these (-n)')).toBe(6);
+});
+
+test('copies that moved, that found no place, and refusals that came too late are told', () => {
+  const d = new Dialogue({ replayer: { portRange: 30 } });
+  const refuse = (sourcePort: number): void => {
+    const [source, target] = [address('10.1.2.3'), address('10.9.0.1')];
+    d.refuse({ source, sourcePort, target, targetPort: 8080 });
+  };
+  d.client('S', { seq: 1 });
+  for (let n = 0; n < 17; n++) refuse(d.expect('S').from.port);
+  refuse(1);
+  const lines = account(d);
+  expect(numberOf(lines, 'no free port (-c)')).toBe(1);
+  expect(numberOf(lines, 'of these, moved to another port')).toBe(1);
+  expect(numberOf(lines, 'refusals that came too late')).toBe(1);
+  expect(sumBelow(lines, 'connections seen')).toBe(1);
+  const watchdog = new Watchdog(d.replayer, () => ({ received: 0, dropped: 0 }), d.now);
+  d.client('S', { seq: 1, ...from('10.1.2.3', 50_000) });
+  for (let n = 0; n < 17; n++) refuse(d.expect('S').from.port);
+  expect(watchdog.look(d.now)).toEqual([expect.stringMatching(/^1 copies were not made.*-c/)]);
 });
 
 test('every request is in one line', () => {
