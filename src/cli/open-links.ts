@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { INSTANCE_LENGTH } from '../control/extended-frame.ts';
 import type { TcpcopyEndOptions } from '../control/tcpcopy-end.ts';
 import { systemClock } from '../linux/reactor.ts';
 import { connectStream } from '../linux/tcp-connect.ts';
@@ -43,6 +44,7 @@ export async function openLinks(
     return connectTls(address, port, CONNECT_TIMEOUT_MS, { host, trusted }, BACKLOG);
   };
   const names = servers.map(nameOf);
+  const instance = randomBytes(INSTANCE_LENGTH);
   const links = new InterceptLinks(
     { names, connections: connectionsPerServer, lonely, single },
     {
@@ -51,7 +53,7 @@ export async function openLinks(
       log,
       openTimer,
       connect,
-      endOptions: (stream) => endOptions(config, key, stream),
+      endOptions: (stream) => endOptions(config, key, instance, stream),
     },
   );
   try {
@@ -69,12 +71,14 @@ const nameOf = ({ host, port, address }: ServerAddress): string =>
 function endOptions(
   config: TcpcopyConfig,
   key: KeyedHash | null,
+  instance: Uint8Array,
   stream: ByteStream,
 ): TcpcopyEndOptions {
   return {
     key,
     nonce: randomBytes(NONCE_LENGTH),
     channelBinding: stream.channelBinding ?? new Uint8Array(NONCE_LENGTH),
+    instance,
     payload: 0,
     payloadMessages: config.payloadMessages,
     targets: config.transfers.map(({ target }) => target),

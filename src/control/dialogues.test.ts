@@ -3,6 +3,7 @@ import {
   drain,
   feed,
   InterceptSide,
+  keyOf,
   settle,
   signerOf,
   TcpcopySide,
@@ -35,7 +36,9 @@ class Conversation {
   readonly down: number[] = [];
 
   constructor(near: Partial<TcpcopyEndOptions>, far: Partial<InterceptEndOptions>) {
-    this.near = new TcpcopySide({ payload: 4, targets: [{ address: V6[2], port: 80 }], ...near });
+    const instance = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+    const targets = [{ address: V6[2], port: 80 }];
+    this.near = new TcpcopySide({ payload: 4, targets, instance, ...near });
     this.far = new InterceptSide(far);
   }
 
@@ -83,6 +86,8 @@ function converse(
   talk.near.end.ping(1);
   talk.near.end.endSession(...V6);
   talk.respond(0, 1, 2);
+  talk.far.end.addTaken(keyOf(...V6));
+  talk.far.end.addTaken(keyOf(...V4));
   talk.far.end.addCount(1, 2);
   talk.far.end.ping(3);
   talk.settle();
@@ -117,6 +122,8 @@ describe.each(DIALECTS)('a conversation %s', (_name, near, far) => {
     );
     const responses = whole.near.heard.filter((line) => line.startsWith('response'));
     expect(responses).toHaveLength(near.key === undefined ? 7 : 4);
+    expect(whole.near.heard.filter((line) => line.startsWith('taken'))).toHaveLength(2);
+    expect(whole.far.heard).toContain('instance 0102030405060708');
     expect(whole.near.heard.at(-2)).toMatch(/^response 60 /);
     expect(whole.far.heard.at(-1)).toBe('pong 3');
   });
@@ -132,7 +139,7 @@ describe.each(DIALECTS)('a conversation %s', (_name, near, far) => {
 
   it('is heard alike by tcpcopy, however it is cut', () => {
     for (const cuts of waysToCut(down.length)) {
-      const side = new TcpcopySide(near);
+      const side = new TcpcopySide({ instance: new Uint8Array(8), ...near });
       expect(feed(side.end, down, cuts)).toBe(false);
       expect(side.heard).toEqual(whole.near.heard);
       expect(side.end.failure?.reason).toBe('intercept ends the connection: finished');

@@ -26,10 +26,12 @@ export const FrameType = {
   targets: 5,
   /** Reserved: packets to be injected. */
   inject: 6,
+  instance: 7,
   // From intercept.
   authenticated: 65,
   responses: 66,
   counts: 67,
+  taken: 68,
   // From both.
   ping: 129,
   pong: 130,
@@ -40,6 +42,8 @@ export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 /** Octets of one record. */
 export const SESSION_RECORD = 40;
 export const TARGET_RECORD = 20;
+/** Octets of the number that tells one running tcpcopy from all others. */
+export const INSTANCE_LENGTH = 8;
 export const COUNT_RECORD = 12;
 /** Without header and payload. */
 export const RESPONSE_RECORD = 24;
@@ -74,9 +78,11 @@ const SHAPES: ReadonlyMap<number, Shape> = new Map([
   [FrameType.end, shape('END', 0, 1600 * SESSION_RECORD, SESSION_RECORD)],
   [FrameType.targets, shape('TARGETS', 0, MAX_TARGETS * TARGET_RECORD)],
   [FrameType.inject, shape('INJECT', 0, MAX_BODY)],
+  [FrameType.instance, shape('INSTANCE', INSTANCE_LENGTH, INSTANCE_LENGTH)],
   [FrameType.authenticated, shape('AUTHENTICATED', 32, 32)],
   [FrameType.responses, shape('RESPONSES', 0, MAX_BODY, SELF_DESCRIBING)],
   [FrameType.counts, shape('COUNTS', 0, 1024 * COUNT_RECORD, COUNT_RECORD)],
+  [FrameType.taken, shape('TAKEN', 0, 1600 * SESSION_RECORD, SESSION_RECORD)],
   [FrameType.ping, shape('PING', 8, 8)],
   [FrameType.pong, shape('PONG', 8, 8)],
   [FrameType.bye, shape('BYE', 4, 4 + MAX_BYE_TEXT)],

@@ -37,7 +37,7 @@ export const Capability = {
   counts: 16,
   /** Reserved: packets to be injected. */
   injection: 32,
-  /** Reserved: client addresses on lease. */
+  /** A session is its tcpcopy's until it has ended: INSTANCE is understood, TAKEN is sent. */
   leases: 64,
 } as const;
 
@@ -47,7 +47,8 @@ export const CAPABILITIES: number =
   Capability.sessionEnd |
   Capability.receiveTimes |
   Capability.payload |
-  Capability.counts;
+  Capability.counts |
+  Capability.leases;
 
 export interface Hello {
   readonly version: number;

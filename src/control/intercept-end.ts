@@ -1,76 +1,37 @@
 import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { PacketView } from '../wire/packet-view.ts';
-import { prove, Prover, sameProof, SECRET_LENGTH } from './authentication.ts';
-import {
-  ExtendedDecoder,
-  type ExtendedHandler,
-  FINE,
-  FrameType,
-  TARGET_RECORD,
-} from './extended-frame.ts';
-import { byeCodeOf, type Failure, frameFailure } from './failure.ts';
+import { prove, Prover, SECRET_LENGTH } from './authentication.ts';
+import { ControlEnd } from './control-end.ts';
+import { FINE, FrameType, TARGET_RECORD } from './extended-frame.ts';
 import { Fault } from './fault.ts';
 import { AddResult, FrameEncoder, Mark, MAX_FRAME_LENGTH } from './frame.ts';
 import { CAPABILITIES, EXTENDED_VERSION, HELLO_LENGTH, HelloFlag, writeHello } from './hello.ts';
-import { OutBuffer } from './out-buffer.ts';
 import {
   CONTROL_VERSION,
   RegistrationDecoder,
   RegistrationError,
   type RegistrationHandler,
 } from './registration.ts';
+import type { InterceptEndHandler, InterceptEndOptions } from './intercept-end-options.ts';
 import { addRecord } from './response-record.ts';
-import type { Signer } from './signer.ts';
 import {
-  addBye,
   addCount,
   addOctets,
-  addPing,
-  addPong,
-  type ControlTarget,
-  readBye,
+  addTaken,
+  readInstance,
+  readSession,
   readTargets,
-  readU64,
 } from './small-frames.ts';
 
-/** Keys are re-used: valid only during the call. The near end of a key is the client, the far end the target. */
-export interface InterceptEndHandler {
-  /** The first message has come. A version other than 6 deserves a warning, no more. */
-  handleVersion(version: number): void;
-  /**
-   * Both are of ours and extended frames are spoken from here on. `proven`: both have proved the key. Where a key can be
-   * proved but need not be, called with false first, and with true if the peer does.
-   */
-  handleExtended(proven: boolean): void;
-  handleSessionAdd(key: FlowKey): void;
-  handleSessionDelete(key: FlowKey): void;
-  /** What this peer wants captured: replaces its former list. */
-  handleTargets(targets: readonly ControlTarget[]): void;
-  /** Octets of payload wanted of each response: 0, or up to `ALL_PAYLOAD`. */
-  handlePayloadWanted(octets: number): void;
-  /** The answer to `ping(token)`. */
-  handlePong(token: number): void;
-}
-
-export interface InterceptEndOptions {
-  /** The pre-shared key; null when there is none. */
-  readonly key: Signer | null;
-  /** Peers that speak version 6 only are served, and with a key, peers that do not prove it. */
-  readonly allowOriginal: boolean;
-  /** 32 unpredictable octets, fresh for this connection. */
-  readonly nonce: Uint8Array;
-  /** 32 octets that both ends of a TLS connection know and nobody else (RFC 9266). */
-  readonly channelBinding?: Uint8Array | undefined;
-  /** Version 6 messages are 192 octets: the tcpcopy is an original that wants payload. */
-  readonly payloadMessages?: boolean;
-}
+export type { InterceptEndHandler, InterceptEndOptions } from './intercept-end-options.ts';
 
 /** How a TLS connection begins (RFC 8446 §5.1). */
 const TLS_HANDSHAKE = 22;
 const TLS_MAJOR = 3;
 const SPEAKS_TLS =
   'it speaks TLS, and this intercept does not: start it with --tls-cert, or tcpcopy without --tls-ca';
+const NO_TCPCOPY = `its first message is not a version message (all zero but the type), so it is no tcpcopy or one from before protocol version ${CONTROL_VERSION}: check what connects to this port`;
 
 /**
  * Frames of version 6 that the output holds at the most: 2048 responses in 128 KB, several times what one wake-up captures.
@@ -88,32 +49,31 @@ const FIRST_ROOM = 4 * MAX_FRAME_LENGTH;
  * intercept's end of a control connection, without I/O. Octets in through `handleData`, responses in through `addResponse`;
  * what is to be sent lies at `memory[0 … length)`, always whole frames, and is forgotten by `clear`.
  */
-export class InterceptEnd {
+export class InterceptEnd extends ControlEnd {
+  protected readonly peerName = 'tcpcopy';
   readonly #handler: InterceptEndHandler;
   readonly #options: InterceptEndOptions;
-  readonly #out = new OutBuffer(PAYLOAD_ROOM + SPARE_ROOM, FIRST_ROOM);
   readonly #encoder: FrameEncoder;
   readonly #registrations = new RegistrationDecoder();
-  readonly #frames = new ExtendedDecoder();
   readonly #fromVersion6: RegistrationHandler;
-  readonly #fromFrames: ExtendedHandler;
   readonly #key = new FlowKey();
-  #failure: Failure | null = null;
   /** The highest version that the peer offered; 0 when it is an original one. */
   #offered = 0;
   /** The hello behind its mark, when it was sent. */
   #hello: Uint8Array | null = null;
-  /** All that is sent is of the extended protocol. */
-  #isExtended = false;
   #isProven = false;
   #payloadWanted = 0;
+  /** The peer has said which tcpcopy it is, and understands that a session is another's. */
+  #knowsInstance = false;
+  #refusals = 0;
   #packets = 0;
 
   constructor(options: InterceptEndOptions, handler: InterceptEndHandler) {
+    super(handler, PAYLOAD_ROOM + SPARE_ROOM, FIRST_ROOM);
     this.#options = options;
     this.#handler = handler;
     const payload = options.payloadMessages ?? false;
-    this.#encoder = new FrameEncoder(MAX_FRAMES, { payload, out: this.#out });
+    this.#encoder = new FrameEncoder(MAX_FRAMES, { payload, out: this.out });
     this.#fromVersion6 = {
       handleVersion: (version, offered) => this.#handleVersion(version, offered),
       handleSessionAdd: (key) => {
@@ -123,19 +83,11 @@ export class InterceptEnd {
         if (this.#acceptsSession()) this.#handler.handleSessionDelete(key);
       },
     };
-    this.#fromFrames = {
-      admit: (type) => this.#admit(type),
-      handleUnit: (type, memory, at, length) => this.#handleUnit(type, memory, at, length),
-    };
   }
 
-  /** Set once, when `handleData` has returned false or `bye` was called. */
-  get failure(): Failure | null {
-    return this.#failure;
-  }
-
+  /** All that is sent is of the extended protocol. */
   get isExtended(): boolean {
-    return this.#isExtended;
+    return this.writesFrames;
   }
 
   /** The peer has proved the key. */
@@ -150,24 +102,11 @@ export class InterceptEnd {
 
   /** Responses may be added: the first message has come, and the proof if it is required. */
   get isReady(): boolean {
-    return this.#registrations.isStarted && this.#failure === null && !this.#owesProof;
-  }
-
-  /** Octets of a message or frame that is not complete were read: a peer that stays so has stalled. */
-  get isMidMessage(): boolean {
-    return this.#registrations.partial > 0 || this.#frames.isMidFrame;
+    return this.#registrations.isStarted && this.failure === null && !this.#owesProof;
   }
 
   get payloadWanted(): number {
     return this.#payloadWanted;
-  }
-
-  get memory(): Memory {
-    return this.#out.memory;
-  }
-
-  get length(): number {
-    return this.#out.length;
   }
 
   /** Responses in the output. */
@@ -175,36 +114,16 @@ export class InterceptEnd {
     return this.#packets;
   }
 
-  /** What was in the output has been sent, or is dropped; the octets stay where they are until the next are written. */
-  clear(): void {
-    this.#out.clear();
-    this.#packets = 0;
+  /** Sessions in the output that are said to be another's. */
+  get refusals(): number {
+    return this.#refusals;
   }
 
-  /** Reads `memory[0 … length)`. False when the connection must be closed, after what is in the output was sent. */
-  handleData(memory: Memory, length: number): boolean {
-    if (this.#failure !== null) return false;
-    const registrations = this.#registrations;
-    let at = 0;
-    if (!registrations.isSwitched) {
-      const error = registrations.push(memory, length, this.#fromVersion6);
-      if (error === RegistrationError.noVersion) {
-        const isTls = memory.bytes[0] === TLS_HANDSHAKE && memory.bytes[1] === TLS_MAJOR;
-        this.#failWith(
-          Fault.noVersion,
-          isTls
-            ? SPEAKS_TLS
-            : `its first message is not a version message (all zero but the type), so it is no tcpcopy or one from before protocol version ${CONTROL_VERSION}: check what connects to this port`,
-        );
-      }
-      at = registrations.consumed;
-      if (registrations.isSwitched && this.#failure === null) this.#begin();
-    }
-    if (at < length && this.#failure === null) {
-      const fault = this.#frames.push(memory, at, length, this.#fromFrames);
-      if (fault !== FINE && this.#failure === null) this.#fail(frameFailure(fault, this.#frames));
-    }
-    return this.#failure === null;
+  /** What was in the output has been sent, or is dropped; the octets stay where they are until the next are written. */
+  clear(): void {
+    this.out.clear();
+    this.#packets = 0;
+    this.#refusals = 0;
   }
 
   /**
@@ -214,31 +133,34 @@ export class InterceptEnd {
   addResponse(view: PacketView, captured: number, receivedAt: number): AddResult {
     if (!this.isReady) return AddResult.notReady;
     const wanted = this.#payloadWanted;
-    if (!this.#isExtended) {
+    if (!this.writesFrames) {
       const added = this.#encoder.add(view, captured);
       if (added === AddResult.ok) this.#packets++;
       return added;
     }
-    if (!addRecord(this.#out, this.#room, view, captured, receivedAt, wanted)) {
+    if (!addRecord(this.out, this.#room, view, captured, receivedAt, wanted)) {
       return AddResult.full;
     }
     this.#packets++;
     return AddResult.ok;
   }
 
-  /** One count for the peer's ledger, see `CountId`. False where that is not understood, or without room. */
-  addCount(id: number, value: number): boolean {
-    return this.#isExtended && this.isReady && addCount(this.#out, id, value);
+  /** The session that the peer has registered is another's. False where that is not understood, or without room. */
+  addTaken(key: FlowKey): boolean {
+    if (!this.#knowsInstance || this.failure !== null) return false;
+    if (this.out.length > this.#room || !addTaken(this.out, key)) return false;
+    this.#refusals++;
+    return true;
   }
 
-  /** Asks for `handlePong(token)`; `token` an integer from 0 to 2⁵³−1. False where that is not understood, or without room. */
-  ping(token: number): boolean {
-    return this.#isExtended && this.isReady && addPing(this.#out, token);
+  /** One count for the peer's ledger, see `CountId`. False where that is not understood, or without room. */
+  addCount(id: number, value: number): boolean {
+    return this.writesFrames && this.isReady && addCount(this.out, id, value);
   }
 
   /** Says why the connection is about to be closed, where the peer understands it. Nothing is read or taken after. */
   bye(code: number, reason: string): void {
-    this.#end({ fault: Fault.bye, reason }, code);
+    this.end({ fault: Fault.bye, reason }, code);
   }
 
   get #room(): number {
@@ -260,7 +182,7 @@ export class InterceptEnd {
       this.#sayHello();
     } else if (!allowOriginal) {
       const why = key === null ? 'are not allowed here' : 'cannot prove the key';
-      this.#failWith(
+      this.failWith(
         Fault.originalRefused,
         `it speaks protocol version ${version} only, and such peers ${why}: use a tcpcopy of this program there, or start intercept with --allow-original`,
       );
@@ -274,61 +196,73 @@ export class InterceptEnd {
     const hasKey = key === null ? 0 : HelloFlag.hasKey;
     const flags = hasKey | (this.#keyRequired ? HelloFlag.keyRequired : 0);
     const version = Math.min(this.#offered, EXTENDED_VERSION);
-    this.#out.reserve(HELLO_LENGTH);
-    const at = this.#out.take(HELLO_LENGTH);
-    const { memory } = this.#out;
+    const at = this.take(HELLO_LENGTH);
+    const { memory } = this;
     writeHello(memory, at, { version, flags, capabilities: CAPABILITIES }, nonce);
     this.#hello = memory.bytes.slice(at + 4, at + HELLO_LENGTH);
   }
 
   /** Of a session in version 6. */
   #acceptsSession(): boolean {
-    if (this.#failure === null && this.#owesProof) {
-      this.#failWith(
+    if (this.failure === null && this.#owesProof) {
+      this.failWith(
         Fault.tooEarly,
         'a registration came before the proof of the key: give tcpcopy the key that intercept was given',
       );
     }
-    return this.#failure === null;
+    return this.failure === null;
   }
 
-  #begin(): void {
-    this.#markExtended();
-    if (!this.#owesProof) this.#handler.handleExtended(false);
+  protected readVersion6(memory: Memory, at: number, length: number): number {
+    const registrations = this.#registrations;
+    const error = registrations.push(memory, length, this.#fromVersion6, at);
+    if (error === RegistrationError.noVersion) {
+      const isTls = memory.bytes[at] === TLS_HANDSHAKE && memory.bytes[at + 1] === TLS_MAJOR;
+      this.failWith(Fault.noVersion, isTls ? SPEAKS_TLS : NO_TCPCOPY);
+    }
+    if (registrations.isSwitched && this.failure === null) {
+      this.readsFrames = true;
+      this.#markExtended();
+      if (!this.#owesProof) this.#handler.handleExtended(false);
+    }
+    return registrations.consumed;
   }
 
   /** At a frame boundary, as everything in the output begins and ends at one. */
   #markExtended(): void {
-    this.#isExtended = true;
-    if (!this.#out.reserve(2)) return;
-    const at = this.#out.take(2);
-    this.#out.memory.view.setUint16(at, Mark.extended);
+    this.writesFrames = true;
+    if (!this.out.reserve(2)) return;
+    const at = this.out.take(2);
+    this.out.memory.view.setUint16(at, Mark.extended);
   }
 
-  #admit(type: FrameType): Fault | typeof FINE {
+  protected admit(type: FrameType): Fault | typeof FINE {
     if (type === FrameType.inject) return Fault.notSupported;
-    if (type === FrameType.bye) return FINE;
     if (type === FrameType.authenticate) {
       return this.#options.key !== null && !this.#isProven ? FINE : Fault.outOfTurn;
     }
-    if (type > FrameType.inject && type < FrameType.ping) return Fault.outOfTurn;
-    return this.#owesProof ? Fault.tooEarly : FINE;
+    if (type > FrameType.instance && type < FrameType.ping) return Fault.outOfTurn;
+    if (this.#owesProof) return Fault.tooEarly;
+    return type === FrameType.instance && this.#knowsInstance ? Fault.outOfTurn : FINE;
   }
 
-  #handleUnit(
+  protected handleFrame(
     type: FrameType,
     memory: Memory,
     offset: number,
     length: number,
   ): Fault | typeof FINE {
-    if (this.#failure !== null) return this.#failure.fault;
     const handler = this.#handler;
     switch (type) {
       case FrameType.register:
-        handler.handleSessionAdd(this.#readKey(memory, offset));
+        handler.handleSessionAdd(readSession(memory, offset, this.#key));
         return FINE;
       case FrameType.end:
-        handler.handleSessionDelete(this.#readKey(memory, offset));
+        handler.handleSessionDelete(readSession(memory, offset, this.#key));
+        return FINE;
+      case FrameType.instance:
+        this.#knowsInstance = true;
+        handler.handleInstance(readInstance(memory, offset));
         return FINE;
       case FrameType.targets:
         if (length % TARGET_RECORD !== 0) return Fault.badLength;
@@ -338,32 +272,10 @@ export class InterceptEnd {
         this.#payloadWanted = memory.view.getUint32(offset);
         handler.handlePayloadWanted(this.#payloadWanted);
         return FINE;
-      case FrameType.ping:
-        if (this.#out.length <= this.#room) addPong(this.#out, memory, offset);
-        return FINE;
-      case FrameType.pong:
-        handler.handlePong(readU64(memory, offset));
-        return FINE;
-      case FrameType.authenticate:
+      default:
         this.#handleProof(memory.bytes.slice(offset, offset + length));
         return FINE;
-      default:
-        this.#end({
-          fault: Fault.bye,
-          reason: `tcpcopy ends the connection: ${readBye(memory, offset, length)}`,
-          bye: memory.view.getUint16(offset),
-        });
-        return Fault.bye;
     }
-  }
-
-  #readKey(memory: Memory, at: number): FlowKey {
-    const { view } = memory;
-    const key = this.#key;
-    const { words } = key;
-    for (let i = 0; i < 8; i++) words[i] = view.getInt32(at + 4 * i);
-    key.setPorts(view.getUint16(at + 32), view.getUint16(at + 34));
-    return key;
   }
 
   #handleProof(octets: Uint8Array): void {
@@ -372,33 +284,33 @@ export class InterceptEnd {
     const clientNonce = octets.slice(0, SECRET_LENGTH);
     const hello = this.#hello;
     const handshake = { offered: this.#offered, hello, clientNonce, channelBinding };
-    if (!sameProof(octets.slice(SECRET_LENGTH), prove(key, Prover.tcpcopy, handshake))) {
-      this.#failWith(
-        Fault.wrongKey,
-        'the proof of tcpcopy does not fit the key: give both programs the same key file',
-      );
-      return;
-    }
+    const expected = prove(key, Prover.tcpcopy, handshake);
+    if (!this.checkProof(octets.slice(SECRET_LENGTH), expected)) return;
     this.#isProven = true;
-    addOctets(this.#out, FrameType.authenticated, prove(key, Prover.intercept, handshake));
+    addOctets(this.out, FrameType.authenticated, prove(key, Prover.intercept, handshake));
     this.#handler.handleExtended(true);
   }
 
-  #failWith(fault: Fault, reason: string): void {
-    this.#fail({ fault, reason });
+  protected get isMidVersion6(): boolean {
+    return this.#registrations.partial > 0;
   }
 
-  #fail(failure: Failure): void {
-    this.#end(failure, byeCodeOf(failure.fault));
+  protected get mayAsk(): boolean {
+    return this.writesFrames && this.isReady;
   }
 
-  /** `code`: what the peer is told, when it was not the one that told us. */
-  #end(failure: Failure, code?: number): void {
-    if (this.#failure !== null) return;
-    this.#failure = failure;
-    if (code === undefined || this.#hello === null) return;
-    // One that has heard the hello understands a reason even if it has not changed the protocol yet.
-    if (!this.#isExtended) this.#markExtended();
-    addBye(this.#out, code, failure.reason);
+  protected get mayAnswer(): boolean {
+    return this.out.length <= this.#room;
+  }
+
+  /** One that has heard the hello understands a reason even if it has not changed the protocol yet. */
+  protected beginFarewell(): boolean {
+    if (this.#hello === null) return false;
+    if (!this.writesFrames) this.#markExtended();
+    return true;
+  }
+
+  protected handleEnded(): void {
+    // Whoever hands in the octets looks at `failure`.
   }
 }

@@ -52,6 +52,14 @@ const TO_INTERCEPT: [string, string, Fault, RegExp][] = [
   ['an odd frame to pass over', OFFER + SWITCH + head(6, 99, 1), Fault.badLength, /type 99/],
   ['an endless frame to pass over', OFFER + SWITCH + head(262_148, 99, 1), Fault.badLength, /99/],
   ['a header that ends in junk', `${OFFER}${SWITCH}0000000881000001`, Fault.damaged, /PING/],
+  ['a session that is said to be taken', OFFER + SWITCH + head(40, 68), Fault.outOfTurn, /TAKEN/],
+  ['half an instance', OFFER + SWITCH + head(4, 7), Fault.badLength, /INSTANCE/],
+  [
+    'a second instance',
+    OFFER + SWITCH + head(8, 7) + zeros(8) + head(8, 7),
+    Fault.outOfTurn,
+    /INSTANCE/,
+  ],
   ['a proof that nobody wants', OFFER + SWITCH + head(64, 1), Fault.outOfTurn, /AUTHENTICATE/],
 ];
 
@@ -272,6 +280,30 @@ describe('tcpcopy refuses', () => {
     expect(near.end.unproven).toBe(2);
     expect(near.heard).toEqual([`stage ${Stage.proving}`]);
     expect(feed(near.end, octets(MARK + head(64, 66)))).toBe(false);
+    expect(near.end.failure?.fault).toBe(Fault.tooEarly);
+  });
+
+  it.each([
+    ['an intercept that has not offered leases', new Uint8Array(8), 0x1f],
+    ['anybody when it has asked for none', undefined, 0x5f],
+  ])('to be told by %s that a session is taken', (_name, instance, capabilities) => {
+    const said = hello(1, 0).replace('0000001f', capabilities.toString(16).padStart(8, '0'));
+    const near = new TcpcopySide(instance === undefined ? {} : { instance });
+    expect(feed(near.end, octets(said + MARK + head(40, 68) + zeros(40)))).toBe(false);
+    expect(near.end.failure?.fault).toBe(Fault.outOfTurn);
+    expect(near.heard.join()).not.toContain('taken');
+  });
+
+  it('half a session that is taken, too many, and any before the proof', () => {
+    const said = hello(1, 0).replace('0000001f', '0000005f');
+    for (const length of [36, 40 * 1601]) {
+      const near = new TcpcopySide({ instance: new Uint8Array(8) });
+      expect(feed(near.end, octets(said + MARK + head(length, 68)))).toBe(false);
+      expect(near.end.failure?.fault).toBe(Fault.badLength);
+    }
+    const near = new TcpcopySide({ instance: new Uint8Array(8), key: KEY });
+    const withKey = hello(1, 3).replace('0000001f', '0000005f');
+    expect(feed(near.end, octets(withKey + MARK + head(40, 68)))).toBe(false);
     expect(near.end.failure?.fault).toBe(Fault.tooEarly);
   });
 

@@ -1,3 +1,4 @@
+import type { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import { IpAddress } from '../wire/address.ts';
 import {
@@ -5,6 +6,7 @@ import {
   COUNT_RECORD,
   extendFrame,
   FrameType,
+  INSTANCE_LENGTH,
   MAX_BYE_TEXT,
   MAX_TARGETS,
   maxBody,
@@ -57,6 +59,34 @@ export function addSession(
   view.setUint16(at + 34, targetPort);
   view.setInt32(at + 36, 0);
   return true;
+}
+
+/** Tells that a session is another's, as `addSession` does. The near end of `key` is the client, the far end the target. */
+export function addTaken(out: OutBuffer, { words }: FlowKey): boolean {
+  const at = extendFrame(out, FrameType.taken, SESSION_RECORD, maxBody(FrameType.taken));
+  if (at < 0) return false;
+  const { view } = out.memory;
+  for (let i = 0; i < 9; i++) view.setInt32(at + 4 * i, words[i] as number);
+  view.setInt32(at + 36, 0);
+  return true;
+}
+
+/** The ends of the session whose record is at `memory[at …]`, into `key`. */
+export function readSession(memory: Memory, at: number, key: FlowKey): FlowKey {
+  const { view } = memory;
+  const { words } = key;
+  // Both ports are one word, as in the key.
+  for (let i = 0; i < 9; i++) words[i] = view.getInt32(at + 4 * i);
+  return key;
+}
+
+/** The number of a running tcpcopy at `memory[offset …]`, as a name for it. */
+export function readInstance({ bytes }: Memory, offset: number): string {
+  let name = '';
+  for (let at = offset; at < offset + INSTANCE_LENGTH; at++) {
+    name += (bytes[at] as number).toString(16).padStart(2, '0');
+  }
+  return name;
 }
 
 function writeAddress(memory: Memory, at: number, address: IpAddress): void {

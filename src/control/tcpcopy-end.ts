@@ -1,105 +1,22 @@
+import { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
-import { type Duration, seconds } from '../base/time.ts';
 import type { IpAddress } from '../wire/address.ts';
-import { type Handshake, prove, Prover, sameProof } from './authentication.ts';
-import { ExtendedDecoder, type ExtendedHandler, FINE, FrameType } from './extended-frame.ts';
-import { byeCodeOf, type Failure, frameFailure } from './failure.ts';
+import { Announcements } from './announcements.ts';
+import { type Handshake, prove, Prover } from './authentication.ts';
+import { ControlEnd } from './control-end.ts';
+import { FINE, FrameType } from './extended-frame.ts';
 import { Fault } from './fault.ts';
 import { FRAME_ERROR_TEXT, FrameDecoder, FrameError, Mark, type ResponseHandler } from './frame.ts';
-import { Capability, EXTENDED_VERSION, HelloFlag, HelloReader } from './hello.ts';
-import { OutBuffer } from './out-buffer.ts';
-import {
-  EncodeResult,
-  REGISTRATION_LENGTH,
-  RegistrationType,
-  writeOffer,
-  writeRegistration,
-  writeSwitch,
-} from './registration.ts';
-import { readRecord, type RecordHandler } from './response-record.ts';
-import type { Signer } from './signer.ts';
-import {
-  addBye,
-  addOctets,
-  addPing,
-  addPong,
-  addSession,
-  addSettings,
-  addTargets,
-  ByeCode,
-  type ControlTarget,
-  readBye,
-  readU64,
-} from './small-frames.ts';
+import { EXTENDED_VERSION, HelloFlag, HelloReader } from './hello.ts';
+import { REGISTRATION_LENGTH, RegistrationType, writeOffer, writeSwitch } from './registration.ts';
+import { readRecord } from './response-record.ts';
+import { addOctets, ByeCode, type ControlTarget, readSession, readU64 } from './small-frames.ts';
+import { Stage, TellResult } from './stage.ts';
+import type { TcpcopyEndHandler, TcpcopyEndOptions } from './tcpcopy-end-options.ts';
+import { tellExtended, tellVersion6 } from './telling.ts';
 
-/** How long after the connection has begun `handleTimeout` is due. A hello takes one round trip. */
-export const HELLO_PATIENCE: Duration = seconds(5);
-
-/** How far tcpcopy's end of a connection has come. */
-export const Stage = {
-  /** The offer is on its way and version 6 is spoken meanwhile; with a key, nothing is. */
-  offered: 0,
-  /** No hello came in time: version 6. A late hello is still taken. */
-  version6: 1,
-  /** Extended frames are sent, and the intercept is asked to prove the key. */
-  proving: 2,
-  /** Extended frames. */
-  extended: 3,
-  /** Nothing is read or written any more. */
-  closed: 4,
-} as const;
-export type Stage = (typeof Stage)[keyof typeof Stage];
-
-/** Whether a session could be put into the output. */
-export const TellResult = {
-  ok: 0,
-  /** The peer speaks version 6, which has four octets for an address. */
-  needsIpv6: 1,
-  /** Cannot be said before the hello or the proof: again after `handleStage`. */
-  notYet: 2,
-  /** No room: the output must be sent first. */
-  full: 3,
-  /** The connection has ended. */
-  closed: 4,
-} as const;
-export type TellResult = (typeof TellResult)[keyof typeof TellResult];
-
-export interface TcpcopyEndHandler extends RecordHandler {
-  /**
-   * The headers of a response, and what came of its payload, at `memory[offset … offset+length)`, valid only during the
-   * call; `offset` may be any number. `wireLength`: octets that the packet had on the wire; 0 for a message of version 6,
-   * which is 64 octets (192 with payload), zero padded, and may have lost TCP options. `receivedAt`: microseconds of
-   * CLOCK_REALTIME at the assistant, 0 when not known.
-   */
-  handleResponse(
-    memory: Memory,
-    offset: number,
-    length: number,
-    wireLength: number,
-    receivedAt: number,
-  ): void;
-  /** The stage has changed. Sessions that were refused with `notYet` may be registered in `version6` and `extended`. */
-  handleStage(stage: Stage): void;
-  /** One of the counts that intercept keeps, see `CountId`; ids unknown to this release are handed over, too. */
-  handleCount(id: number, value: number): void;
-  /** The answer to `ping(token)`. */
-  handlePong(token: number): void;
-}
-
-export interface TcpcopyEndOptions {
-  /** The pre-shared key; null when the peer need not prove one. */
-  readonly key: Signer | null;
-  /** 32 unpredictable octets, fresh for this connection. */
-  readonly nonce: Uint8Array;
-  /** 32 octets that both ends of a TLS connection know and nobody else (RFC 9266). */
-  readonly channelBinding?: Uint8Array | undefined;
-  /** Octets of payload wanted of each response: 0, or up to `ALL_PAYLOAD`. */
-  readonly payload?: number;
-  /** Version 6 messages are 192 octets: the intercept is an original built with `--with-resp-payload`. */
-  readonly payloadMessages?: boolean;
-  /** What intercept should capture for this peer; when absent, what its sessions need. */
-  readonly targets?: readonly ControlTarget[];
-}
+export { HELLO_PATIENCE, Stage, TellResult } from './stage.ts';
+export type { TcpcopyEndHandler, TcpcopyEndOptions } from './tcpcopy-end-options.ts';
 
 /** Octets of output from which on no session is taken; what must be said besides has the rest. */
 const SESSIONS_ROOM = 65_536;
@@ -111,54 +28,35 @@ const FIRST_ROOM = 1024;
  * `memory[0 … length)` and is forgotten by `clear`. After the constructor, and after every call of `handleData`, `clear` or a
  * command, the owner sends what is there.
  */
-export class TcpcopyEnd {
+export class TcpcopyEnd extends ControlEnd {
   readonly #handler: TcpcopyEndHandler;
   readonly #options: TcpcopyEndOptions;
-  readonly #out = new OutBuffer(OUTPUT_ROOM, FIRST_ROOM);
   readonly #version6: FrameDecoder;
-  readonly #frames = new ExtendedDecoder();
   readonly #fromVersion6: ResponseHandler;
-  readonly #fromFrames: ExtendedHandler;
+  protected readonly peerName = 'intercept';
   #stage: Stage = Stage.offered;
-  #failure: Failure | null = null;
   #hello: HelloReader | null = null;
   #capabilities = 0;
-  /** All that is read is of the extended protocol. */
-  #readsFrames = false;
-  /** All that is written is. */
-  #writesFrames = false;
-  #targets: readonly ControlTarget[];
-  #payload: number;
-  #targetsDue = false;
-  #payloadDue = false;
+  readonly #announcements: Announcements;
+  readonly #key = new FlowKey();
   /** Responses that came from an intercept that had not proved the key, and were dropped. */
   unproven = 0;
 
   constructor(options: TcpcopyEndOptions, handler: TcpcopyEndHandler) {
+    super(handler, OUTPUT_ROOM, FIRST_ROOM);
     this.#options = options;
     this.#handler = handler;
-    this.#targets = options.targets ?? [];
-    this.#payload = options.payload ?? 0;
+    this.#announcements = new Announcements(options);
     this.#version6 = new FrameDecoder({ payload: options.payloadMessages ?? false, marks: true });
     this.#fromVersion6 = {
       handleResponse: (memory, offset) => this.#handleMessage(memory, offset),
     };
-    this.#fromFrames = {
-      admit: (type) => this.#admit(type),
-      handleUnit: (type, memory, at, length) => this.#handleUnit(type, memory, at, length),
-    };
-    this.#out.reserve(REGISTRATION_LENGTH);
-    const at = this.#out.take(REGISTRATION_LENGTH);
-    writeOffer(this.#out.memory, at, EXTENDED_VERSION);
+    const at = this.take(REGISTRATION_LENGTH);
+    writeOffer(this.memory, at, EXTENDED_VERSION);
   }
 
   get stage(): Stage {
     return this.#stage;
-  }
-
-  /** Set once, when `handleData` or `handleTimeout` has returned false or `bye` was called. */
-  get failure(): Failure | null {
-    return this.#failure;
   }
 
   /** What the intercept can do, see `Capability`; 0 in version 6. */
@@ -166,38 +64,10 @@ export class TcpcopyEnd {
     return this.#capabilities;
   }
 
-  get memory(): Memory {
-    return this.#out.memory;
-  }
-
-  get length(): number {
-    return this.#out.length;
-  }
-
-  /** Octets of a message or frame that is not complete were read: a peer that stays so has stalled. */
-  get isMidMessage(): boolean {
-    const inHello = this.#hello !== null && !this.#hello.isComplete;
-    return inHello || this.#version6.inFrame || this.#frames.isMidFrame;
-  }
-
   /** What was in the output has been sent. What had to wait for room may be there instead. */
   clear(): void {
-    this.#out.clear();
+    this.out.clear();
     this.#sendDue();
-  }
-
-  /** Reads `memory[0 … length)`. False when the connection must be closed, after what is in the output was sent. */
-  handleData(memory: Memory, length: number): boolean {
-    let at = 0;
-    while (at < length && this.#failure === null) {
-      if (this.#readsFrames) {
-        const fault = this.#frames.push(memory, at, length, this.#fromFrames);
-        if (fault !== FINE && this.#failure === null) this.#fail(frameFailure(fault, this.#frames));
-        break;
-      }
-      at = this.#readVersion6(memory, at, length);
-    }
-    return this.#failure === null;
   }
 
   /**
@@ -206,14 +76,14 @@ export class TcpcopyEnd {
    */
   handleTimeout(): boolean {
     if (this.#options.key !== null && this.#stage < Stage.extended) {
-      this.#failWith(
+      this.failWith(
         Fault.notProven,
         'intercept has not proved the key: an original intercept cannot; start one of this program with the same key, or leave the key out here',
       );
     } else if (this.#stage === Stage.offered) {
       this.#enter(Stage.version6);
     }
-    return this.#failure === null;
+    return this.failure === null;
   }
 
   /** The client is as the target sees it, after every rewriting: exactly the source of the packets that follow. */
@@ -238,26 +108,19 @@ export class TcpcopyEnd {
 
   /** Replaces the list; sent now or as soon as the peer understands it. More than `MAX_TARGETS` mean everything. */
   setTargets(targets: readonly ControlTarget[]): void {
-    this.#targets = targets;
-    this.#targetsDue = true;
+    this.#announcements.setTargets(targets);
     this.#sendDue();
   }
 
   /** Octets of payload wanted of each response from here on. */
   setPayload(octets: number): void {
-    this.#payload = octets;
-    this.#payloadDue = true;
+    this.#announcements.setPayload(octets);
     this.#sendDue();
-  }
-
-  /** Asks for `handlePong(token)`; `token` an integer from 0 to 2⁵³−1. False where that is not understood, or without room. */
-  ping(token: number): boolean {
-    return this.#stage === Stage.extended && addPing(this.#out, token);
   }
 
   /** Says why the connection is about to be closed, where the peer understands it. Nothing is read or taken after. */
   bye(reason: string): void {
-    this.#end({ fault: Fault.bye, reason }, ByeCode.done);
+    this.end({ fault: Fault.bye, reason }, ByeCode.done);
   }
 
   #tell(
@@ -270,42 +133,19 @@ export class TcpcopyEnd {
     if (this.#stage === Stage.closed) return TellResult.closed;
     if (this.#stage === Stage.proving) return TellResult.notYet;
     if (this.#stage === Stage.offered && this.#options.key !== null) return TellResult.notYet;
-    const out = this.#out;
+    const { out } = this;
     if (out.length >= SESSIONS_ROOM) return TellResult.full;
     if (this.#stage === Stage.extended) {
-      return this.#tellExtended(type, client, clientPort, target, targetPort);
+      const can = this.#capabilities;
+      return tellExtended(out, can, type, client, clientPort, target, targetPort);
     }
-    if (!out.reserve(REGISTRATION_LENGTH)) return TellResult.full;
-    const { memory, length } = out;
-    const done = writeRegistration(memory, length, type, client, clientPort, target, targetPort);
-    if (done === EncodeResult.ok) out.take(REGISTRATION_LENGTH);
-    else return this.#stage === Stage.offered ? TellResult.notYet : TellResult.needsIpv6;
-    return TellResult.ok;
-  }
-
-  #tellExtended(
-    type: RegistrationType,
-    client: IpAddress,
-    clientPort: number,
-    target: IpAddress,
-    targetPort: number,
-  ): TellResult {
-    const isEnd = type === RegistrationType.sessionDelete;
-    if (isEnd && !this.#can(Capability.sessionEnd)) return TellResult.ok;
-    const isV4 = client.family === 4 && target.family === 4;
-    if (!isV4 && !this.#can(Capability.ipv6)) return TellResult.needsIpv6;
-    const frame = isEnd ? FrameType.end : FrameType.register;
-    return addSession(this.#out, frame, client, clientPort, target, targetPort)
-      ? TellResult.ok
-      : TellResult.full;
-  }
-
-  #can(capability: number): boolean {
-    return (this.#capabilities & capability) !== 0;
+    const told = tellVersion6(out, type, client, clientPort, target, targetPort);
+    const mayChange = told === TellResult.needsIpv6 && this.#stage === Stage.offered;
+    return mayChange ? TellResult.notYet : told;
   }
 
   /** Reads frames of version 6 and what stands between them, and returns where it stopped. */
-  #readVersion6(memory: Memory, at: number, length: number): number {
+  protected readVersion6(memory: Memory, at: number, length: number): number {
     const hello = this.#hello;
     if (hello !== null && !hello.isComplete) {
       const stopped = hello.push(memory, at, length);
@@ -314,15 +154,14 @@ export class TcpcopyEnd {
     }
     const decoder = this.#version6;
     const error = decoder.push(memory, length, this.#fromVersion6, at);
-    if (error !== FrameError.none && this.#failure === null) {
-      this.#failWith(Fault.badFrame, FRAME_ERROR_TEXT[error]);
+    if (error !== FrameError.none && this.failure === null) {
+      this.failWith(Fault.badFrame, FRAME_ERROR_TEXT[error]);
     } else if (decoder.mark === Mark.hello) {
       if (hello === null) this.#hello = new HelloReader();
-      else this.#failWith(Fault.badHello, 'intercept answered the offer twice');
+      else this.failWith(Fault.badHello, 'intercept answered the offer twice');
     } else if (decoder.mark === Mark.extended) {
-      if (hello !== null) this.#readsFrames = true;
-      else
-        this.#failWith(Fault.badSwitch, 'intercept changed the protocol before it was agreed on');
+      if (hello !== null) this.readsFrames = true;
+      else this.failWith(Fault.badSwitch, 'intercept changed the protocol before it was agreed on');
     }
     return decoder.consumed;
   }
@@ -331,33 +170,32 @@ export class TcpcopyEnd {
     const { version, flags, capabilities } = reader.hello;
     const { key } = this.#options;
     if (!reader.isGenuine || version < 1 || version > EXTENDED_VERSION) {
-      this.#failWith(
+      this.failWith(
         Fault.badHello,
         `intercept chose version ${version} of the extended protocol, versions up to ${EXTENDED_VERSION} were offered: look for what alters the stream`,
       );
       return;
     }
     this.#capabilities = capabilities;
-    this.#out.reserve(REGISTRATION_LENGTH);
-    const at = this.#out.take(REGISTRATION_LENGTH);
-    writeSwitch(this.#out.memory, at);
-    this.#writesFrames = true;
+    const at = this.take(REGISTRATION_LENGTH);
+    writeSwitch(this.memory, at);
+    this.writesFrames = true;
     if (key === null && (flags & HelloFlag.keyRequired) !== 0) {
-      this.#failWith(
+      this.failWith(
         Fault.keyRequired,
         'intercept serves only those that prove its key: give tcpcopy the same key file',
       );
     } else if (key === null) {
       this.#begin();
     } else if ((flags & HelloFlag.hasKey) === 0) {
-      this.#failWith(
+      this.failWith(
         Fault.peerWithoutKey,
         'intercept has no key to prove: give it the key file that tcpcopy was given, or leave the key out here',
       );
     } else {
       const { nonce } = this.#options;
       const proof = prove(key, Prover.tcpcopy, this.#handshake(reader));
-      addOctets(this.#out, FrameType.authenticate, nonce, proof);
+      addOctets(this.out, FrameType.authenticate, nonce, proof);
       this.#enter(Stage.proving);
     }
   }
@@ -369,23 +207,18 @@ export class TcpcopyEnd {
 
   /** From here on all is said in extended frames. */
   #begin(): void {
-    this.#payloadDue = this.#payload > 0;
-    this.#targetsDue = this.#targets.length > 0;
+    this.#announcements.begin(this.#capabilities);
     this.#stage = Stage.extended;
     this.#sendDue();
     this.#handler.handleStage(Stage.extended);
   }
 
   #sendDue(): void {
-    if (this.#stage !== Stage.extended) return;
-    if (this.#payloadDue && this.#can(Capability.payload)) {
-      this.#payloadDue = !addSettings(this.#out, this.#payload);
-    }
-    if (this.#targetsDue) this.#targetsDue = !addTargets(this.#out, this.#targets);
+    if (this.#stage === Stage.extended) this.#announcements.sendDue(this.out);
   }
 
   #handleMessage(memory: Memory, offset: number): void {
-    if (this.#failure !== null) return;
+    if (this.failure !== null) return;
     if (this.#options.key !== null) {
       this.unproven++;
       return;
@@ -393,78 +226,69 @@ export class TcpcopyEnd {
     this.#handler.handleResponse(memory, offset, this.#version6.messageLength, 0, 0);
   }
 
-  #admit(type: FrameType): Fault | typeof FINE {
-    if (type === FrameType.ping || type === FrameType.pong || type === FrameType.bye) return FINE;
+  protected admit(type: FrameType): Fault | typeof FINE {
+    if (type === FrameType.ping || type === FrameType.pong) return FINE;
     if (type === FrameType.authenticated) {
       return this.#stage === Stage.proving ? FINE : Fault.outOfTurn;
     }
-    if (type !== FrameType.responses && type !== FrameType.counts) return Fault.outOfTurn;
+    const isTaken = type === FrameType.taken && this.#announcements.hasLeases(this.#capabilities);
+    if (!isTaken && type !== FrameType.responses && type !== FrameType.counts) {
+      return Fault.outOfTurn;
+    }
     return this.#stage === Stage.extended ? FINE : Fault.tooEarly;
   }
 
-  #handleUnit(
+  protected handleFrame(
     type: FrameType,
     memory: Memory,
     offset: number,
     length: number,
   ): Fault | typeof FINE {
-    if (this.#failure !== null) return this.#failure.fault;
     switch (type) {
       case FrameType.responses:
         return readRecord(memory, offset, length, this.#handler);
       case FrameType.counts:
         this.#handler.handleCount(memory.view.getUint16(offset), readU64(memory, offset + 4));
         return FINE;
-      case FrameType.ping:
-        addPong(this.#out, memory, offset);
-        return FINE;
-      case FrameType.pong:
-        this.#handler.handlePong(readU64(memory, offset));
-        return FINE;
-      case FrameType.authenticated:
-        this.#handleProof(memory.bytes.slice(offset, offset + length));
+      case FrameType.taken:
+        this.#handler.handleTaken(readSession(memory, offset, this.#key));
         return FINE;
       default:
-        this.#end({
-          fault: Fault.bye,
-          reason: `intercept ends the connection: ${readBye(memory, offset, length)}`,
-          bye: memory.view.getUint16(offset),
-        });
-        return Fault.bye;
+        this.#handleProof(memory.bytes.slice(offset, offset + length));
+        return FINE;
     }
   }
 
   #handleProof(proof: Uint8Array): void {
     const { key } = this.#options;
     if (key === null || this.#hello === null) return;
-    if (sameProof(proof, prove(key, Prover.intercept, this.#handshake(this.#hello)))) {
-      this.#begin();
-      return;
-    }
-    this.#failWith(
-      Fault.wrongKey,
-      'the proof of intercept does not fit the key: give both programs the same key file',
-    );
+    const handshake = this.#handshake(this.#hello);
+    if (this.checkProof(proof, prove(key, Prover.intercept, handshake))) this.#begin();
+  }
+
+  protected get isMidVersion6(): boolean {
+    const inHello = this.#hello !== null && !this.#hello.isComplete;
+    return inHello || this.#version6.inFrame;
+  }
+
+  protected get mayAsk(): boolean {
+    return this.#stage === Stage.extended;
+  }
+
+  protected get mayAnswer(): boolean {
+    return true;
+  }
+
+  protected beginFarewell(): boolean {
+    return this.writesFrames;
+  }
+
+  protected handleEnded(): void {
+    this.#enter(Stage.closed);
   }
 
   #enter(stage: Stage): void {
     this.#stage = stage;
     this.#handler.handleStage(stage);
-  }
-
-  #failWith(fault: Fault, reason: string): void {
-    this.#fail({ fault, reason });
-  }
-
-  #fail(failure: Failure): void {
-    this.#end(failure, byeCodeOf(failure.fault));
-  }
-
-  /** `code`: what the peer is told, when it was not the one that told us. */
-  #end(failure: Failure, code?: ByeCode): void {
-    if (this.#failure !== null) return;
-    if (code !== undefined && this.#writesFrames) addBye(this.#out, code, failure.reason);
-    this.#failure = failure;
-    this.#enter(Stage.closed);
   }
 }

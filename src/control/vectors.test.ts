@@ -5,6 +5,7 @@ import {
   feed,
   hex,
   InterceptSide,
+  keyOf,
   settle,
   signerOf,
   TcpcopySide,
@@ -175,6 +176,21 @@ describe('extended frames, in the document', () => {
     expect(hex(drain(far.end))).toBe(vector('counts'));
     feed(near.end, octetsOf('counts'));
     expect(near.heard).toEqual(['count 1 1099511627777', 'count 65 3']);
+  });
+
+  it('which tcpcopy it is, said at once, and the sessions that another one has', () => {
+    const instance = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+    const near = new TcpcopySide({ instance });
+    const far = new InterceptSide();
+    const { up } = settle(near, far);
+    expect(hex(up)).toBe(vector('offer') + vector('switch') + vector('instance'));
+    expect(far.heard).toContain('instance 0102030405060708');
+    near.heard.length = 0;
+    for (const session of [keyOf(...V4), keyOf(...V6)])
+      expect(far.end.addTaken(session)).toBe(true);
+    expect(hex(drain(far.end))).toBe(vector('taken'));
+    feed(near.end, octetsOf('taken'));
+    expect(near.heard).toEqual([`taken ${V4_TEXT}`, `taken ${V6_TEXT}`]);
   });
 
   it('from intercept: bye', () => {

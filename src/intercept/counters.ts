@@ -25,6 +25,8 @@ export interface InterceptCounters {
   readonly queued: number;
   /** Without a route so far. */
   readonly waiting: number;
+  /** Registrations refused because another tcpcopy has the session, without its tcpcopy being told. No packets. */
+  readonly refusalsLost: number;
 }
 
 /** Packets whose headers could not be used, whatever was wrong with them. */
@@ -54,6 +56,7 @@ export function describeCounters(c: InterceptCounters): string[] {
   }
   say(c.queued, 'about to be sent');
   say(c.waiting, 'waiting for a route');
+  say(c.refusalsLost, 'refusals that tcpcopy was not told of, it reads too slowly or is gone');
   return lines;
 }
 
@@ -69,6 +72,7 @@ export function describeRoutes(routes: RouteCounts): string[] {
     if (n > 0) lines.push(`${text}: ${n}`);
   };
   say(routes.moved, 'sessions taken over by another connection');
+  say(routes.taken, 'registrations refused, another tcpcopy has the address and port');
   say(routes.refused, 'registrations refused for want of room');
   say(routes.reclaimed, 'sessions given up to make room, long idle and never said to have ended');
   return lines;
@@ -82,6 +86,7 @@ export interface RouteCounts {
   readonly bytes: number;
   readonly moved: number;
   readonly refused: number;
+  readonly taken: number;
   readonly reclaimed: number;
 }
 
@@ -95,6 +100,7 @@ export class Tally {
   peerGone = 0;
   unroutable = 0;
   queued = 0;
+  refusalsLost = 0;
 
   snapshot(unrouted: Unrouted, waiting: number): InterceptCounters {
     return {
@@ -108,6 +114,7 @@ export class Tally {
       unrouted: unrouted.counts.slice(),
       queued: this.queued,
       waiting,
+      refusalsLost: this.refusalsLost,
     };
   }
 }

@@ -1,61 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { drain, signerOf, TcpcopySide } from '../../test/property/control-pair.ts';
-import { at, Bench } from '../../test/property/intercept-bench.ts';
+import { signerOf } from '../../test/property/control-pair.ts';
+import { at, Net } from '../../test/property/intercept-bench.ts';
 import { buildPacket, memoryOf } from '../../test/property/wire-packets.ts';
 import { CountId } from '../control/count-id.ts';
 import { ALL_PAYLOAD } from '../control/response-record.ts';
-import { Stage, type TcpcopyEndOptions } from '../control/tcpcopy-end.ts';
+import { Stage } from '../control/tcpcopy-end.ts';
 import { formatEndpoint, parseAddress } from '../wire/address.ts';
-import type { InterceptorOptions } from './interceptor-options.ts';
 
 const V6 = [parseAddress('2001:db8::9')!, 40_000, parseAddress('fd00::2')!, 8080] as const;
 const V4 = [parseAddress('10.1.2.3')!, 40_000, parseAddress('192.168.0.2')!, 8080] as const;
-
-/** An interceptor and tcpcopy of ours, each on a connection by its number. */
-class Net extends Bench {
-  readonly sides = new Map<number, TcpcopySide>();
-  #nonce = 0;
-
-  static withKey(options: InterceptorOptions = {}, key = 'secret', allowOriginal = false): Net {
-    let nonce = 0;
-    const makeNonce = (): Uint8Array => new Uint8Array(32).fill(++nonce);
-    return new Net({ ...options, access: { key: signerOf(key), allowOriginal, makeNonce } });
-  }
-
-  join(connection: number, options: Partial<TcpcopyEndOptions> = {}): TcpcopySide {
-    const nonce = new Uint8Array(32).fill(100 + this.#nonce++);
-    const side = new TcpcopySide({ nonce, ...options });
-    this.sides.set(connection, side);
-    this.accept(connection);
-    this.settle();
-    return side;
-  }
-
-  /** Carries octets both ways until nobody has anything to say. */
-  settle(now = 0): void {
-    for (let isBusy = true; isBusy; ) {
-      isBusy = false;
-      for (const [connection, { end }] of this.sides) {
-        const octets = drain(end);
-        if (octets.length === 0) continue;
-        isBusy = true;
-        this.core.handleControlData(at(now), connection, memoryOf(octets), octets.length);
-      }
-      this.writes.length = 0;
-      this.core.pollTransmit(at(now), this);
-      for (const { connection, octets } of this.writes) {
-        isBusy = true;
-        this.sides.get(connection)?.end.handleData(memoryOf(octets), octets.length);
-      }
-    }
-  }
-
-  /** What a side has heard of responses: wire length and octets, as hexadecimal. */
-  responses(connection: number): string[] {
-    const { heard } = this.sides.get(connection)!;
-    return heard.filter((line) => line.startsWith('response')).map((line) => line.slice(9));
-  }
-}
 
 const hexOf = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');
 

@@ -244,27 +244,36 @@ export class Interceptor implements PeerHost {
     this.#log.debug(`${peer.name} speaks the extended protocol, ${key}`);
   }
 
-  registered(peer: Peer, key: FlowKey): void {
+  registered(peer: Peer, told: FlowKey): void {
     if (this.#single !== undefined) return;
-    if (this.#dnat) key.setAddress(4, 0, 0, 0, 0);
+    const key = this.#routeKey(told);
     this.targets.note(key, peer);
     const row = this.#routes.find(key);
     const former =
       row >= 0 && this.#routes.stateOf(row) === RouteState.live ? this.#routes.ownerOf(row) : peer;
     const result = this.#routes.add(this.#now, key, peer);
+    if (result === Registered.taken) {
+      this.#refuse(peer, told, former);
+      return;
+    }
     if (result === Registered.refused) this.#notices.noRoom(this.#now, peer, this.#routes.size);
     else this.#waiting.deliver(key, peer);
     // Connections of one address take over from each other whenever one is lost.
     if (result === Registered.moved && former.account !== peer.account) {
-      this.#notices.taken(this.#now, peer, former);
+      this.#notices.takenOver(this.#now, peer, former);
     }
   }
 
+  /** `holder` has the session on lease. */
+  #refuse(peer: Peer, key: FlowKey, holder: Peer): void {
+    if (!peer.end.addTaken(key)) this.#tally.refusalsLost++;
+    this.#notices.taken(this.#now, peer, holder);
+  }
+
   /** A session that has moved to another connection meanwhile keeps its route. */
-  unregistered(peer: Peer, key: FlowKey): void {
+  unregistered(peer: Peer, told: FlowKey): void {
     if (this.#single !== undefined) return;
-    if (this.#dnat) key.setAddress(4, 0, 0, 0, 0);
-    this.#routes.end(this.#now, key, peer);
+    this.#routes.end(this.#now, this.#routeKey(told), peer);
   }
 
   declared(peer: Peer, targets: readonly ResponseSource[]): void {
@@ -288,6 +297,15 @@ export class Interceptor implements PeerHost {
     const payloadMessages = this.#payloadMessages;
     const nonce = makeNonce();
     return new InterceptEnd({ key, allowOriginal, nonce, channelBinding, payloadMessages }, peer);
+  }
+
+  /** With --dnat the address of the target is another when it answers. */
+  #routeKey(told: FlowKey): FlowKey {
+    if (!this.#dnat) return told;
+    const key = this.#key;
+    key.words.set(told.words);
+    key.setAddress(4, 0, 0, 0, 0);
+    return key;
   }
 
   #readKey(view: PacketView): void {

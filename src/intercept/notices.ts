@@ -14,7 +14,8 @@ const SILENT = info('connections that were no tcpcopy');
 const CLOSED = warn('connections closed');
 const VERSIONS = warn('connections with another protocol version');
 const NO_ROOM = warn('registrations refused');
-const TAKEN = warn('sessions that another tcpcopy had registered');
+const TAKEN = info('sessions that another tcpcopy has, refused');
+const TAKEN_OVER = warn('sessions that another tcpcopy had registered');
 const SLOW = warn('tcpcopy did not read fast enough');
 const CAPTURE = info('changes of what is captured');
 const COARSE = warn('changes of what is captured, with too many targets');
@@ -69,10 +70,16 @@ export class Notices {
     this.#say(now, SLOW, peer, `${what}: ${then}`);
   }
 
-  taken(now: Instant, peer: Peer, former: Peer): void {
+  /** Both are of ours, and nothing is lost: the one that comes second takes another address and port. */
+  taken(now: Instant, peer: Peer, holder: Peer): void {
+    const what = `tcpcopy at ${peer.name} has registered a session that tcpcopy at ${holder.name} has`;
+    this.#say(now, TAKEN, peer, `${what}: refused, it begins the copy from another place`);
+  }
+
+  takenOver(now: Instant, peer: Peer, former: Peer): void {
     const what = `tcpcopy at ${peer.name} has registered a session that tcpcopy at ${former.name} had registered`;
     const hint = 'it gets the responses from now on; give each online server addresses of its own';
-    this.#say(now, TAKEN, peer, `${what}: ${hint} with -c`);
+    this.#say(now, TAKEN_OVER, peer, `${what}: ${hint} with -c`);
   }
 
   /** `routes`: all that there are. */

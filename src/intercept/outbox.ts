@@ -52,7 +52,8 @@ export class Outbox {
 
   /** `peer` is gone, and what has gathered for it is lost. */
   discard(peer: Peer): void {
-    const { packets } = peer.end;
+    const { packets, refusals } = peer.end;
+    this.#tally.refusalsLost += refusals;
     this.#tally.queued -= packets;
     this.#tally.peerGone += packets;
     peer.end.clear();
@@ -70,7 +71,7 @@ export class Outbox {
 
   #sendTo(now: Instant, peer: Peer, sink: FrameSink): void {
     const tally = this.#tally;
-    const { memory, length, packets } = peer.end;
+    const { memory, length, packets, refusals } = peer.end;
     // Clearing leaves the octets where they are; the sink may well tell of a disconnect from within the call.
     peer.end.clear();
     tally.queued -= packets;
@@ -81,6 +82,7 @@ export class Outbox {
       peer.sent += packets;
       peer.isSlow = false;
     } else {
+      tally.refusalsLost += refusals;
       this.#drop(now, peer, packets);
     }
     if (peer.gone) return;

@@ -81,6 +81,11 @@ export class Peer extends RouteOwner implements InterceptEndHandler, WaitingHand
     this.#host.extended(this, proven);
   }
 
+  handleInstance(instance: string): void {
+    this.heard++;
+    this.instance = instance;
+  }
+
   handleSessionAdd(key: FlowKey): void {
     this.heard++;
     this.#host.registered(this, key);

@@ -28,6 +28,8 @@ export const Registered = {
   moved: 2,
   /** The table is full, or the peer has as many routes as it may. */
   refused: 3,
+  /** Another tcpcopy has the session on lease, and keeps it. */
+  taken: 4,
 } as const;
 export type Registered = (typeof Registered)[keyof typeof Registered];
 
@@ -60,6 +62,8 @@ export class RouteOwner {
   routes = 0;
   /** Whether it says when sessions end. Of an owner that does not, idle routes are given up when there is no room. */
   tellsEnds = false;
+  /** Which tcpcopy it is a connection of; empty when it has not said, as originals do not: its sessions are no leases. */
+  instance = '';
   slot: number = NONE;
   gone = false;
 
@@ -99,6 +103,8 @@ export class RouteTable<Owner extends RouteOwner> {
   moved = 0;
   /** Registrations that found no room. */
   refused = 0;
+  /** Registrations of sessions that another tcpcopy has on lease. */
+  taken = 0;
   /** Routes given up for want of room: their owner does not say when sessions end, and they had long been idle. */
   reclaimed = 0;
 
@@ -155,7 +161,10 @@ export class RouteTable<Owner extends RouteOwner> {
     this.#times[row] = secondOf(now) - early / 1e6;
   }
 
-  /** Adds a route, or moves it when its session was registered by another owner. */
+  /**
+   * Adds a route, or moves it when its session was registered by another owner. A session that lives is a lease where its owner and
+   * the new one have both said which tcpcopy they are: then it moves between connections of one tcpcopy only.
+   */
   add(now: Instant, key: FlowKey, owner: Owner): Registered {
     let row = this.#rows.find(key);
     let result: Registered = Registered.added;
@@ -165,6 +174,10 @@ export class RouteTable<Owner extends RouteOwner> {
         if (this.#owner(row) === owner) {
           this.use(now, row, false);
           return Registered.repeated;
+        }
+        if (isLeased(this.#owner(row), owner)) {
+          this.taken++;
+          return Registered.taken;
         }
         result = Registered.moved;
       }
@@ -328,3 +341,7 @@ export class RouteTable<Owner extends RouteOwner> {
 
 const secondOf = (now: Instant): number => Math.floor(now / 1e6);
 const instantOf = (second: number): Instant => (second * 1e6) as Instant;
+
+/** Whether what `holder` has is kept from `other`. */
+const isLeased = (holder: RouteOwner, other: RouteOwner): boolean =>
+  holder.instance !== '' && other.instance !== '' && holder.instance !== other.instance;

@@ -107,6 +107,11 @@ export class Admission {
     this.#places.leave(now, copy);
   }
 
+  /** Another place for a copy whose own is another tcpcopy's, or undefined. */
+  findAnotherPlace(now: Instant, copy: Copy): CopyEndpoints | undefined {
+    return this.#places.findAnother(now, copy);
+  }
+
   /** Whether the share may have been another one when a connection began, so that it was chosen and a like one now is not. */
   get hasShareChanged(): boolean {
     return this.#hasShareChanged;

@@ -24,6 +24,16 @@ export class ClientAddresses {
 
   /** The address that the sender of a captured packet appears under at the target; of several copies each `lane`, from 0, has the next one. */
   replace(p: IpView, lane: number): IpAddress {
+    return this.at(this.indexOf(p) + lane);
+  }
+
+  /** The address of this number, from 0 on, round and round. */
+  at(index: number): IpAddress {
+    return this.#addresses[index % this.#addresses.length] as IpAddress;
+  }
+
+  /** The number of the address that the sender of a captured packet has. */
+  indexOf(p: IpView): number {
     const slot = slotOf(p);
     let index = this.#slots[slot] as number;
     if (index < 0) {
@@ -31,7 +41,7 @@ export class ClientAddresses {
       this.#slots[slot] = index;
       this.#next = (index + 1) % this.#addresses.length;
     }
-    return this.#addresses[(index + lane) % this.#addresses.length] as IpAddress;
+    return index;
   }
 }
 

@@ -56,6 +56,21 @@ export class CopyTable {
     return this.#byCopy.find(setEndsKey(this.#key, ends));
   }
 
+  /** The same, by the near and the far end of a key. */
+  findByKey(key: FlowKey): Copy | undefined {
+    return this.#byCopy.find(key);
+  }
+
+  /** Moves a copy to other ends, which no other copy has, and those that wait for its place. */
+  move(copy: Copy, ends: CopyEndpoints): void {
+    this.#byCopy.delete(setEndsKey(this.#key, copy.ends));
+    copy.moveTo(ends);
+    this.#byCopy.set(setEndsKey(this.#key, ends), copy);
+    copy.succession?.forEachWaiting((waiting) => {
+      waiting.ends = ends;
+    });
+  }
+
   add(copy: Copy): void {
     this.#lane(copy).set(this.#capturedKey(copy), copy);
     this.#byCopy.set(setEndsKey(this.#key, copy.ends), copy);

@@ -32,6 +32,8 @@ export class Copy extends Session implements CapturedEndpoints {
   isAging = false;
   /** What the registrar wants to hear when the route is given up. */
   routeSlot = -1;
+  /** How often its place was another tcpcopy's. */
+  moves = 0;
   /** Its outcome is in the ledger. */
   isCounted = false;
   /** What is captured of its client port belongs to a later connection, which has no copy in this lane. */

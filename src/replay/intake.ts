@@ -2,7 +2,7 @@ import { seqAdd, seqAfter, seqDiff } from '../base/seq.ts';
 import { type Duration, type Instant, NEVER } from '../base/time.ts';
 import { ChecksumState } from '../ports/packet-source.ts';
 import type { SessionContext } from '../session/context.ts';
-import { isOverfull, Outcome } from '../session/outcome.ts';
+import { isForGood, Outcome } from '../session/outcome.ts';
 import { isIntact } from '../session/soundness.ts';
 import { Verdict } from '../session/verdict.ts';
 import type { PacketView } from '../wire/packet-view.ts';
@@ -224,7 +224,7 @@ export class Intake {
   /** Whether what a client sends after its copy has ended is worth a copy of its own. */
   #goesOn(copy: Copy, p: PacketView): boolean {
     // Refused a moment ago, refused again; and where a limit was met, the rest of a request would only meet it again.
-    const isHopeless = copy.outcome === Outcome.refused || isOverfull(copy.outcome);
+    const isHopeless = copy.outcome === Outcome.refused || isForGood(copy.outcome);
     // The rest of a request that the copy was given in part would mean nothing on another connection.
     const isFirst = !copy.isCut && copy.queue.end === seqAdd(copy.capturedIss, 1);
     const isRequest = isFirst || !copy.pacedAckKnown || seqAfter(p.ack, copy.pacedAck);

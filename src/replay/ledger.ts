@@ -26,6 +26,8 @@ export class Ledger {
   copies = 0;
   /** Of these, begun only when the copy of an earlier one from the same port had ended. */
   waited = 0;
+  /** Of these, begun from another address and port because another tcpcopy had theirs. */
+  moved = 0;
   /** Of the copies, not begun, by the verdict on their SYN: a limit was met, there was no free port, or the loopback rule forbids it. */
   readonly refused: Float64Array = new Float64Array(VERDICT_NAMES.length);
   /** Of the connections, left to -r. */
@@ -39,6 +41,8 @@ export class Ledger {
   unknownResponses = 0;
   /** Response headers that could not be read. */
   malformedResponses = 0;
+  /** Refusals by an intercept that no copy was concerned by any more: it has ended, or its handshake was over. */
+  lateRefusals = 0;
 
   countError(error: PacketError): void {
     this.packetErrors[error] = (this.packetErrors[error] as number) + 1;

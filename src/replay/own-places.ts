@@ -1,3 +1,4 @@
+import type { Random } from '../base/random.ts';
 import type { IpAddress } from '../wire/address.ts';
 import type { IpView } from '../wire/ip-view.ts';
 import type { ClientAddresses } from './client-addresses.ts';
@@ -54,22 +55,32 @@ export class OwnPlaces {
 
   /** The address that copy number `lane` of what a client sends should have; undefined: the client's. */
   addressOf(p: IpView, transfer: Transfer, lane: number): IpAddress | undefined {
-    const addresses = this.addresses(p);
+    const addresses = this.addresses(p.family);
     if (addresses !== undefined) return addresses.replace(p, lane);
     if (transfer.loopbackOnly || p.family !== 4) return undefined;
     return p.src3 >>> 24 === LOOPBACK_NETWORK ? this.#config.localhostAddress : undefined;
   }
 
-  /** Those of -c for the family of `p`. */
-  addresses(p: IpView): ClientAddresses | undefined {
+  /** Those of -c. */
+  addresses(family: 4 | 6): ClientAddresses | undefined {
     const { v4, v6 } = this.#config.clientAddresses;
-    return p.family === 4 ? v4 : v6;
+    return family === 4 ? v4 : v6;
   }
 
-  /** The first keeps the port of the client, unless -f says where it has to be. */
-  portOf(port: number, lane: number): number {
-    if (lane > 0) return this.inRange(port + (2 * lane - 1) * SPACING + this.#shift);
-    return this.keepsPorts ? port : this.inRange(port);
+  /** How many ports copies may have. */
+  get ports(): number {
+    return this.#size;
+  }
+
+  anyPort(random: Random): number {
+    return this.#low + random.int(0, this.#size);
+  }
+
+  /** The first keeps the port of the client, unless -f says where it has to be; `offset` lies between all of them and their own. */
+  portOf(port: number, lane: number, offset = 0): number {
+    const own = port + offset;
+    if (lane > 0) return this.inRange(own + (2 * lane - 1) * SPACING + this.#shift);
+    return this.keepsPorts && offset === 0 ? port : this.inRange(own);
   }
 
   /** The port that `port`, which may be beyond all, is among those that copies have. */

@@ -1,3 +1,4 @@
+import type { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { Random } from '../base/random.ts';
 import { SlabPool } from '../base/slab-pool.ts';
@@ -16,6 +17,7 @@ import type { CommonParts } from './datagrams.ts';
 import { Intake } from './intake.ts';
 import { Ledger } from './ledger.ts';
 import { LeftOut } from './left-out.ts';
+import { Relocation } from './relocation.ts';
 import { parseResponse, parseWholeResponse } from './response-header.ts';
 import { Roster } from './roster.ts';
 import type { Ramp } from './share.ts';
@@ -43,6 +45,7 @@ export class Replayer {
   readonly #admission: Admission;
   readonly #roster: Roster;
   readonly #intake: Intake;
+  readonly #relocation: Relocation;
   /** Copies whose turn has come while others were being polled. */
   readonly #begun: Copy[] = [];
   readonly #view = new PacketView();
@@ -58,6 +61,7 @@ export class Replayer {
     const admission = new Admission(config, context, copies, ledger, random);
     this.#admission = admission;
     this.#roster = new Roster(copies, leftOut, admission, ledger);
+    this.#relocation = new Relocation(admission, copies, this.#roster.leftRoutes, ledger);
     this.#intake = new Intake(context, transfers, admission, this.#roster, lanes);
   }
 
@@ -119,6 +123,12 @@ export class Replayer {
     this.#roster.ready.add(copy);
   }
 
+  /** An intercept has refused a session because another tcpcopy has it; the near end of `key` is that of the copy. */
+  handleTaken(now: Instant, key: FlowKey): void {
+    const copy = this.#relocation.handleTaken(now, key);
+    if (copy !== undefined) this.#roster.ready.add(copy);
+  }
+
   handleTimeout(now: Instant): void {
     const { deadlines, ready } = this.#roster;
     for (let c = deadlines.popDue(now); c !== undefined; c = deadlines.popDue(now)) {
@@ -143,11 +153,12 @@ export class Replayer {
   /** Registers routes, then sends what is due: a route is on its way before the SYN that needs it. */
   poll(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
     const { memory } = this.#admission;
+    const { ready, leftRoutes } = this.#roster;
     if (memory.isUsedUp) memory.ease(now, this.#roster);
-    if (this.#roster.ready.first === null) return;
+    if (ready.first === null && leftRoutes.isEmpty) return;
     this.#pollReady(now, registrar, sink);
-    while (this.#begun.length > 0) {
-      for (const copy of this.#begun.splice(0)) this.#roster.ready.add(copy);
+    while (this.#begun.length > 0 || !leftRoutes.isEmpty) {
+      for (const copy of this.#begun.splice(0)) ready.add(copy);
       this.#pollReady(now, registrar, sink);
     }
     sink.flush();
@@ -155,7 +166,11 @@ export class Replayer {
 
   /** All that are ready, or as many as may send now: the others keep their places. */
   #pollReady(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
-    const { ready } = this.#roster;
+    const { ready, leftRoutes } = this.#roster;
+    if (!leftRoutes.isEmpty) {
+      leftRoutes.poll(registrar);
+      registrar.flush();
+    }
     const { throttle } = this.#admission;
     const most = throttle.isLimiting ? TURN : Number.POSITIVE_INFINITY;
     while (ready.first !== null && throttle.mayPass(now)) {
@@ -246,6 +261,11 @@ export class Replayer {
     return isBusy;
   }
 
+  /** Visits every copy, those included that have ended and linger. */
+  forEachCopy(visit: (copy: Copy) => void): void {
+    this.#roster.copies.forEach(visit);
+  }
+
   /** Lets go of every copy that has ended, though it may linger: what is captured next is of other connections. */
   forgetEnded(now: Instant): void {
     const ended: Copy[] = [];
@@ -261,23 +281,16 @@ export class Replayer {
   }
 
   #updateRoute(now: Instant, copy: Copy, registrar: RouteRegistrar): void {
-    if (copy.isWaiting) return;
-    if (copy.isDetached || copy.isFinished) this.#giveUpRoute(copy, registrar);
-    else if (copy.routeDue && !copy.hasEnded) {
+    if (copy.isDetached || copy.isWaiting) return;
+    if (copy.isFinished) {
+      registrar.unregister(copy.ends, copy.routeSlot);
+      copy.routeSlot = NoRoute.now;
+    } else if (copy.routeDue && !copy.hasEnded) {
       copy.routeSlot = registrar.register(copy.ends);
       if (copy.routeSlot === NoRoute.ever) copy.abandon(now, Outcome.unregistered);
       // Until an intercept is back the route stays due, and no SYN leaves.
       copy.routeDue = copy.routeSlot < 0;
     }
-  }
-
-  /** Another copy that has the same ends by now has the route too, and gives it up in its turn. */
-  #giveUpRoute(copy: Copy, registrar: RouteRegistrar): void {
-    if (copy.routeSlot < 0) return;
-    const owner = this.#roster.copies.findByEnds(copy.ends);
-    if (owner === undefined || owner === copy) registrar.unregister(copy.ends, copy.routeSlot);
-    else if (owner.routeSlot < 0) owner.routeSlot = copy.routeSlot;
-    copy.routeSlot = -1;
   }
 
   /** Books what has become of a copy, and when it must be looked at again. */

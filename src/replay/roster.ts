@@ -1,12 +1,13 @@
 import { DeadlineQueue } from '../base/deadline-queue.ts';
 import type { Instant } from '../base/time.ts';
-import { isOverfull, Outcome } from '../session/outcome.ts';
+import { isForGood, Outcome } from '../session/outcome.ts';
 import type { Admission } from './admission.ts';
 import { Ages } from './ages.ts';
 import { type Copy, ReadyList } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import type { Ledger } from './ledger.ts';
 import type { LeftOut } from './left-out.ts';
+import { LeftRoutes } from './left-routes.ts';
 
 /** The copies there are, and the lists in which each has its place. */
 export class Roster {
@@ -15,6 +16,7 @@ export class Roster {
   readonly deadlines: DeadlineQueue<Copy> = new DeadlineQueue();
   readonly copies: CopyTable;
   readonly leftOut: LeftOut;
+  readonly leftRoutes: LeftRoutes;
   readonly ledger: Ledger;
   readonly #admission: Admission;
   /** Told of every copy that has ended. */
@@ -24,6 +26,7 @@ export class Roster {
 
   constructor(copies: CopyTable, leftOut: LeftOut, admission: Admission, ledger: Ledger) {
     this.copies = copies;
+    this.leftRoutes = new LeftRoutes(copies);
     this.leftOut = leftOut;
     this.#admission = admission;
     this.ledger = ledger;
@@ -69,15 +72,14 @@ export class Roster {
   detach(now: Instant, copy: Copy): void {
     this.conclude(copy);
     copy.isDetached = true;
+    this.leftRoutes.leave(copy);
     this.copies.remove(copy);
     this.ages.remove(copy);
     this.#admission.release(now, copy);
     if (copy.isWaiting) copy.succession?.forget(copy);
     this.deadlines.remove(copy);
-    // Its route is given up at the next poll.
-    if (copy.routeSlot >= 0) this.ready.add(copy);
     const goesOn = !copy.finCaptured && copy.outcome !== Outcome.resetByClient;
-    const mayReturn = this.#admission.mayJoin && !isOverfull(copy.outcome);
+    const mayReturn = this.#admission.mayJoin && !isForGood(copy.outcome);
     if (goesOn && !mayReturn) this.leftOut.remember(copy);
   }
 }

@@ -7,16 +7,21 @@ import { setEndsKey } from './ends-key.ts';
 
 /** How long Linux stays in TIME-WAIT (RFC 9293 §3.3.2 asks for 2 MSL, four minutes; nobody waits so long). */
 const TIME_WAIT = seconds(60);
+/** How long a place is left alone that another tcpcopy had when we asked; most connections are over by then. */
+const HELD = seconds(60);
 /** Those that are over are removed when there are twice as many as after the last time, and no sooner than this. */
 const MIN_PURGE = 4096;
 
 interface TimeWait {
   readonly until: Instant;
-  /** After everything that the target has received. */
-  readonly sndMax: Seq;
+  /** After everything that the target has received; absent where another tcpcopy's connection is not over. */
+  readonly sndMax?: Seq;
 }
 
-/** Addresses and ports whose last connection the target may still keep in TIME-WAIT, because it closed first. */
+/**
+ * Addresses and ports that are not free though no copy of ours has them: the target may still keep their last connection in
+ * TIME-WAIT, because it closed first, or another tcpcopy has them.
+ */
 export class TimeWaits {
   readonly #waits: FlowTable<TimeWait>;
   readonly #key = new FlowKey();
@@ -33,9 +38,12 @@ export class TimeWaits {
 
   /** A connection with these ends is over, which the target had begun to close. */
   add(now: Instant, ends: CopyEndpoints, sndMax: Seq): void {
-    if (this.#waits.size >= this.#purgeAt) this.#purge(now);
-    const key = setEndsKey(this.#key, ends);
-    this.#waits.set(key, { until: addTime(now, TIME_WAIT), sndMax });
+    this.#set(now, ends, { until: addTime(now, TIME_WAIT), sndMax });
+  }
+
+  /** Another tcpcopy has a connection with these ends. */
+  addHeld(now: Instant, ends: CopyEndpoints): void {
+    this.#set(now, ends, { until: addTime(now, HELD) });
   }
 
   /**
@@ -45,7 +53,13 @@ export class TimeWaits {
   allows(now: Instant, ends: CopyEndpoints, iss: Seq): boolean {
     if (this.#waits.size === 0) return true;
     const wait = this.#waits.find(setEndsKey(this.#key, ends));
-    return wait === undefined || wait.until <= now || seqAfter(iss, wait.sndMax);
+    if (wait === undefined || wait.until <= now) return true;
+    return wait.sndMax !== undefined && seqAfter(iss, wait.sndMax);
+  }
+
+  #set(now: Instant, ends: CopyEndpoints, wait: TimeWait): void {
+    if (this.#waits.size >= this.#purgeAt) this.#purge(now);
+    this.#waits.set(setEndsKey(this.#key, ends), wait);
   }
 
   #purge(now: Instant): void {

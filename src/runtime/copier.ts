@@ -1,4 +1,5 @@
 import { Histogram } from '../base/histogram.ts';
+import type { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import { type Instant, NEVER } from '../base/time.ts';
 import type { Log } from '../ports/log.ts';
@@ -116,6 +117,11 @@ export class Copier implements BatchHandler, LinkEvents {
     if (!this.#isReading) this.#beginRead(receivedAt > 0);
     if (receivedAt > 0) this.delays.add(this.#readAt - receivedAt);
     this.#parts.replayer.handleTargetHeader(this.#now, memory, offset, length, wireLength);
+  }
+
+  handleTaken(key: FlowKey): void {
+    if (!this.#isReading) this.#beginRead(true);
+    this.#parts.replayer.handleTaken(this.#now, key);
   }
 
   handleResponsesRead(): void {

@@ -1,3 +1,4 @@
+import type { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { Random } from '../base/random.ts';
 import {
@@ -75,6 +76,8 @@ export interface LinkHost {
     wireLength: number,
     receivedAt: number,
   ): void;
+  /** As `TcpcopyEndHandler.handleTaken`. */
+  handleTaken(key: FlowKey): void;
   /** A count that the intercept keeps for all its connections together. */
   handleCount(id: number, value: number): void;
   /** Everything that one read brought has been handled. */
@@ -225,6 +228,10 @@ export class InterceptLink implements StreamHandler, TcpcopyEndHandler {
   handleCount(id: number, value: number): void {
     if (id >= FIRST_OF_CONNECTION) this.counts.set(id, value);
     else this.#host.handleCount(id, value);
+  }
+
+  handleTaken(key: FlowKey): void {
+    this.#host.handleTaken(key);
   }
 
   handlePong(): void {

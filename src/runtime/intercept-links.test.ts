@@ -27,6 +27,9 @@ class FarConnection implements ByteStream {
   readonly octets: number[] = [];
   readonly added: string[] = [];
   readonly ended: string[] = [];
+  readonly instances: string[] = [];
+  /** Every session is another tcpcopy's. */
+  refuses = false;
   readonly #end: InterceptEnd | null;
   #handler: StreamHandler | null = null;
   isOpen = true;
@@ -92,10 +95,14 @@ class FarConnection implements ByteStream {
     return {
       handleVersion: () => undefined,
       handleExtended: () => undefined,
-      handleSessionAdd: (key) => this.added.push(name(key)),
+      handleSessionAdd: (key) => {
+        this.added.push(name(key));
+        if (this.refuses) this.#end?.addTaken(key);
+      },
       handleSessionDelete: (key) => this.ended.push(name(key)),
       handleTargets: () => undefined,
       handlePayloadWanted: () => undefined,
+      handleInstance: (instance) => this.instances.push(instance),
       handlePong: () => undefined,
     };
   }
@@ -118,6 +125,7 @@ function originalSessions(octets: readonly number[]): string[] {
   return ports;
 }
 
+const INSTANCE = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 type Kind = 'ours' | 'original' | 'down';
 
 /** Links in virtual time, and the intercepts at their other end. */
@@ -129,6 +137,8 @@ class World {
   readonly links: InterceptLinks;
   readonly lines: string[] = [];
   renewals = 0;
+  /** Client ports of sessions that are another tcpcopy's. */
+  readonly taken: number[] = [];
   strandings = 0;
   readonly #timers: { at: Instant; expire: () => void }[] = [];
 
@@ -151,7 +161,12 @@ class World {
         log,
         openTimer: (expire) => this.#openTimer(expire),
         connect: (server) => this.#connect(server),
-        endOptions: () => ({ key: null, nonce: new Uint8Array(32), targets: [] }),
+        endOptions: () => ({
+          key: null,
+          nonce: new Uint8Array(32),
+          targets: [],
+          instance: INSTANCE,
+        }),
       },
     );
   }
@@ -159,6 +174,7 @@ class World {
   async open(): Promise<void> {
     const opening = this.links.open({
       handleResponse: () => undefined,
+      handleTaken: ({ words }) => this.taken.push((words[8] as number) >>> 16),
       handleResponsesRead: () => undefined,
       handleRoutesLost: () => {
         this.renewals++;
@@ -306,13 +322,30 @@ describe('registrations', () => {
     expect(world.alive().flatMap((c) => c.octets)).toHaveLength(28);
   });
 
-  test('the end of a session goes where its beginning went', async () => {
-    const world = new World(['ours']);
+  test('every connection says which tcpcopy it is, those made again too, and hears what another has', async () => {
+    const world = new World(['ours', 'ours']);
+    await world.open();
+    (world.alive()[0] as FarConnection).die();
+    await world.pass(seconds(2));
+    const connections = world.connections.flat();
+    expect(connections).toHaveLength(5);
+    for (const { instances } of connections) expect(instances).toEqual(['0102030405060708']);
+    for (const connection of world.alive(1)) connection.refuses = true;
+    for (const port of [7, 8]) world.register(session(port));
+    await world.settle();
+    expect(world.taken).toEqual([7, 8]);
+  });
+
+  test('the end of a session goes to all connections, as its beginning may be on any; to an original where its beginning went', async () => {
+    const world = new World(['ours', 'original']);
     await world.open();
     const slots = [1, 2, 3].map((port) => world.register(session(port)));
+    const before = world.alive(1).map((c) => c.octets.length);
     world.links.unregister(session(2), slots[1] as number);
     world.links.flush();
-    expect(world.alive().map((c) => c.ended)).toEqual([[], ['2']]);
+    expect(world.alive(0).map((c) => c.ended)).toEqual([['2'], ['2']]);
+    const added = world.alive(1).map((c, i) => c.octets.length - (before[i] as number));
+    expect(added).toEqual([0, 14]);
   });
 
   test('IPv6 needs one of ours: an original alone can never carry it', async () => {

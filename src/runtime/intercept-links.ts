@@ -1,3 +1,4 @@
+import type { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
 import type { Random } from '../base/random.ts';
 import { addTime, type Instant, millis, NEVER, seconds } from '../base/time.ts';
@@ -36,6 +37,8 @@ export interface LinkEvents {
     wireLength: number,
     receivedAt: number,
   ): void;
+  /** As `TcpcopyEndHandler.handleTaken`. */
+  handleTaken(key: FlowKey): void;
   /** Everything that one read brought has been handled. */
   handleResponsesRead(): void;
   /** Connections have come or gone: every session that lives must be registered again. */
@@ -162,7 +165,8 @@ export class InterceptLinks implements RouteRegistrar {
     for (const { links } of this.#servers) {
       for (let i = 0; i < links.length; i++) {
         const link = links[(slot + i) % links.length] as InterceptLink;
-        if (link.unregister(ends) === TellResult.ok) break;
+        // Told again meanwhile, its beginning may still be under way on another connection: the end comes behind it on each.
+        if (link.unregister(ends) === TellResult.ok && !link.isExtended) break;
       }
     }
   }
@@ -188,6 +192,7 @@ export class InterceptLinks implements RouteRegistrar {
       endOptions,
       handleResponse: (memory, offset, length, wireLength, receivedAt) =>
         this.#events?.handleResponse(memory, offset, length, wireLength, receivedAt),
+      handleTaken: (key) => this.#events?.handleTaken(key),
       handleCount: (id, value) => server.counts.set(id, value),
       handleRead: () => this.#events?.handleResponsesRead(),
       handleUp: (link) => this.#handleUp(server, link),

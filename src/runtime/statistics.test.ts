@@ -76,8 +76,18 @@ describe('interceptStatistics', () => {
     unrouted: Float64Array.of(3, 5, 0, 0, 0),
     queued: 0,
     waiting: 5,
+    refusalsLost: 0,
   };
-  const routes = { added: 7, size: 2, peak: 3, bytes: 0, moved: 0, refused: 0, reclaimed: 0 };
+  const routes = {
+    added: 7,
+    size: 2,
+    peak: 3,
+    bytes: 0,
+    moved: 0,
+    refused: 0,
+    taken: 0,
+    reclaimed: 0,
+  };
 
   it('has the labels of the original, and its sums', () => {
     expect(interceptStatistics(counters, routes).map(formatStatistics)).toEqual([

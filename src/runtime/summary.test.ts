@@ -8,9 +8,10 @@ import { Random } from '../base/random.ts';
 import { ChecksumState } from '../ports/packet-source.ts';
 import { Datagrams } from '../replay/datagrams.ts';
 import { NO_NEXT_HOP } from '../ports/packet-sink.ts';
-import { Dialogue } from '../testing/index.ts';
+import { address, Dialogue } from '../testing/index.ts';
 import { formatStatistics, replayStatistics } from './statistics.ts';
 import { describeReplay } from './summary.ts';
+import { Watchdog } from './watchdog.ts';
 
 const from = (address: string, port = 40_000) => ({ from: { address, port } });
 
@@ -101,6 +102,26 @@ test('datagrams stand beside connections, and all sums hold', () => {
   expect(block.at(-2)).toBe('total captured packets:4');
   // Without datagrams there is no such line, and without connections no other.
   expect(replayStatistics(d.replayer).map(formatStatistics)).toEqual(block.slice(0, -1));
+});
+
+test('copies that moved, that found no place, and refusals that came too late are told', () => {
+  const d = new Dialogue({ replayer: { portRange: 30 } });
+  const refuse = (sourcePort: number): void => {
+    const [source, target] = [address('10.1.2.3'), address('10.9.0.1')];
+    d.refuse({ source, sourcePort, target, targetPort: 8080 });
+  };
+  d.client('S', { seq: 1 });
+  for (let n = 0; n < 17; n++) refuse(d.expect('S').from.port);
+  refuse(1);
+  const lines = account(d);
+  expect(numberOf(lines, 'no free port (-c)')).toBe(1);
+  expect(numberOf(lines, 'of these, moved to another port')).toBe(1);
+  expect(numberOf(lines, 'refusals that came too late')).toBe(1);
+  expect(sumBelow(lines, 'connections seen')).toBe(1);
+  const watchdog = new Watchdog(d.replayer, () => ({ received: 0, dropped: 0 }), d.now);
+  d.client('S', { seq: 1, ...from('10.1.2.3', 50_000) });
+  for (let n = 0; n < 17; n++) refuse(d.expect('S').from.port);
+  expect(watchdog.look(d.now)).toEqual([expect.stringMatching(/^1 copies were not made.*-c/)]);
 });
 
 test('every request is in one line', () => {

@@ -85,6 +85,7 @@ function describeConnections(ledger: Ledger): string[] {
   lines.push(...nonZero('open', ledger.open));
   if (ledger.joined > 0) lines.push(line('of these, joined after their start', ledger.joined));
   lines.push(...nonZero('of these, waited for their port', ledger.waited));
+  lines.push(...nonZero('of these, moved to another port', ledger.moved));
   return lines;
 }
 
@@ -143,5 +144,6 @@ function describeTarget(replayer: Replayer, sent: SendTotals, datagrams?: Datagr
   );
   lines.push(...nonZero('responses for no copy', ledger.unknownResponses));
   lines.push(...nonZero('responses not readable', ledger.malformedResponses));
+  lines.push(...nonZero('refusals that came too late', ledger.lateRefusals));
   return lines;
 }

@@ -86,7 +86,9 @@ export class Watchdog {
       refused: ledger.outcomes[Outcome.refused] as number,
       connected: context.counters.connected,
       lost: this.#capture().dropped,
-      portless: ledger.refused[Verdict.noFreePort] as number,
+      portless:
+        (ledger.refused[Verdict.noFreePort] as number) +
+        (ledger.outcomes[Outcome.noFreePort] as number),
       memoryless:
         (ledger.refused[Verdict.overMemory] as number) + (ledger.outcomes[Outcome.shed] as number),
     };

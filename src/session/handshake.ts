@@ -13,7 +13,8 @@ import {
 import { endSession } from './closing.ts';
 import { Outcome } from './outcome.ts';
 import { startPacing } from './pacing.ts';
-import { defaultMss, headerOverhead, type SessionState } from './state.ts';
+import { Phase } from './phase.ts';
+import { type CopyEndpoints, defaultMss, headerOverhead, type SessionState } from './state.ts';
 
 /** A smaller MSS only serves to make us send tiny segments; Linux draws the line here too (tcp_min_snd_mss). */
 const MIN_MSS = 48;
@@ -125,4 +126,20 @@ export function reopen(s: SessionState, now: Instant): void {
   s.routeDue = true;
   s.synDue = true;
   s.lifeAt = addTime(now, s.context.config.handshakeTimeout);
+}
+
+/**
+ * The place is another tcpcopy's: the handshake begins anew from `ends`, to the same target and with the same ISS, in the time that is
+ * left for it. A SYN that has left from the former place meets what the other one has there, at worst an established connection,
+ * which answers with a challenge and stays (RFC 5961 §4).
+ */
+export function beginElsewhere(s: SessionState, ends: CopyEndpoints): void {
+  s.ends = ends;
+  s.routeDue = true;
+  if (s.phase !== Phase.synSent) return; // Not opened again yet.
+  s.sndUna = s.sndNxt = s.sndMax = s.iss;
+  s.synDue = true;
+  s.answerRstDue = false;
+  s.rtxAt = s.timedAt = NEVER;
+  s.retries = 0;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { dialogue, establish } from '../../test/sim/dialogue.ts';
 import { millis, seconds } from '../base/time.ts';
 import type { Dialogue } from '../testing/dialogue.ts';
-import { isOverfull, Outcome, OUTCOME_NAMES } from './outcome.ts';
+import { isForGood, Outcome, OUTCOME_NAMES } from './outcome.ts';
 import { Verdict } from './verdict.ts';
 
 /** The one outcome that there is. */
@@ -26,9 +26,9 @@ describe('limits of what is held', () => {
   it('every outcome has a name of its own', () => {
     expect(OUTCOME_NAMES).toHaveLength(Object.keys(Outcome).length);
     expect(new Set(OUTCOME_NAMES).size).toBe(OUTCOME_NAMES.length);
-    const overfull = OUTCOME_NAMES.filter((_, i) => isOverfull(i as Outcome));
-    expect(overfull).toHaveLength(5);
-    for (const name of overfull) expect(name).toMatch(/--max-held-|\(-m\)/);
+    const forGood = OUTCOME_NAMES.filter((_, i) => isForGood(i as Outcome));
+    expect(forGood).toHaveLength(6);
+    for (const name of forGood) expect(name).toMatch(/--max-held-|\(-m\)|\(-c\)/);
   });
 
   dialogue(

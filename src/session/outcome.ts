@@ -47,6 +47,8 @@ export const Outcome = {
   internalError: 21,
   /** Let go of, as one of those that had begun last, because the process had used up its memory (-m). */
   shed: 22,
+  /** Its place was another tcpcopy's, and there was no other one. */
+  noFreePort: 23,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -75,9 +77,11 @@ export const OUTCOME_NAMES: readonly string[] = [
   'stopped with the program',
   'internal error',
   'shed (-m)',
+  'no free port (-c)',
 ];
 
-/** Whether too much was held for the copy: the rest of what its client sends would only meet the limit again. */
-export const isOverfull = (outcome: Outcome): boolean =>
+/** Whether the rest of what its client sends has no copy either: it would only meet the same limit, or find no place again. */
+export const isForGood = (outcome: Outcome): boolean =>
   outcome === Outcome.shed ||
+  outcome === Outcome.noFreePort ||
   (outcome >= Outcome.segmentLimit && outcome <= Outcome.totalOctetLimit);

@@ -75,6 +75,9 @@ export function transition(phase: Phase, event: PhaseEvent): Phase {
 export const isSynchronized = (phase: Phase): boolean =>
   phase >= P.established && phase <= P.timeWait;
 
+/** There is no connection yet, or there is none any more and another one will be opened. */
+export const isOpening = (phase: Phase): boolean => phase === P.synSent || phase === P.reconnecting;
+
 /** The client may still send: its FIN has not left. */
 export const isSendingOpen = (phase: Phase): boolean =>
   phase === P.established || phase === P.closeWait;

@@ -7,13 +7,13 @@ import { handleSynchronized } from './acks.ts';
 import { endSession, handleAfterEnd } from './closing.ts';
 import { handleClientSegment, isSameTime } from './forward.ts';
 import { cutAtGap, noteOnlineAck } from './gap.ts';
-import { handleInSynSent, handleSynTimeout, reopen } from './handshake.ts';
+import { beginElsewhere, handleInSynSent, handleSynTimeout, reopen } from './handshake.ts';
 import { acknowledge } from './latency.ts';
 import { Outcome } from './outcome.ts';
-import { isSendingOpen, isSynchronized, Phase } from './phase.ts';
+import { isOpening, isSendingOpen, isSynchronized, Phase } from './phase.ts';
 import { distrustSacks } from './recovery.ts';
 import { RequestState } from './requests.ts';
-import { SessionState } from './state.ts';
+import { type CopyEndpoints, SessionState } from './state.ts';
 import { pollTransmit } from './transmit.ts';
 import { Verdict } from './verdict.ts';
 
@@ -93,6 +93,16 @@ export class Session extends SessionState {
   /** Whether nothing is left to be done: the session may be forgotten. */
   get isFinished(): boolean {
     return this.hasEnded && this.lifeAt === NEVER && !this.rstDue;
+  }
+
+  /** Whether it may begin from another place: it has no connection, and is not at its end. */
+  get isMovable(): boolean {
+    return isOpening(this.phase);
+  }
+
+  /** Begins anew from another place, at the same target. Only while `isMovable`. */
+  moveTo(ends: CopyEndpoints): void {
+    beginElsewhere(this, ends);
   }
 
   /** Whether there is something to send, or an answer or the end to wait for: not so of a connection that is open and idle. */

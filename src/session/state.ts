@@ -86,7 +86,8 @@ export class SessionState implements Scheduled {
   queuedAt: Instant = NEVER;
 
   readonly context: SessionContext;
-  readonly ends: CopyEndpoints;
+  /** Changes only while no connection is there, see `beginElsewhere`. */
+  ends: CopyEndpoints;
   readonly syn: SynTemplate;
   /** The sequence number of the captured SYN: that of the first connection, where there were several. */
   readonly capturedIss: Seq;

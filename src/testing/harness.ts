@@ -1,3 +1,4 @@
+import { FlowKey } from '../base/flow-key.ts';
 import { Memory } from '../base/memory.ts';
 import { Random } from '../base/random.ts';
 import { addTime, type Duration, type Instant, millis, NEVER, seconds } from '../base/time.ts';
@@ -163,6 +164,22 @@ export class Harness implements PacketSink, RouteRegistrar {
     bytes.fill(0);
     bytes.set(octets.subarray(0, HEADER_LENGTH));
     this.replayer.handleTargetHeader(this.now, this.#header, 0, HEADER_LENGTH, 0);
+    this.#poll();
+  }
+
+  /** An intercept has refused the registration of these ends: another tcpcopy has them. */
+  refuse(ends: RouteEnds): void {
+    const key = new FlowKey();
+    const { source, target } = ends;
+    key.setAddress(0, source.w0, source.w1, source.w2, source.w3);
+    key.setAddress(4, target.w0, target.w1, target.w2, target.w3);
+    key.setPorts(ends.sourcePort, ends.targetPort);
+    this.refuseKey(key);
+  }
+
+  /** The same, as it is read from the control connection. */
+  refuseKey(key: FlowKey): void {
+    this.replayer.handleTaken(this.now, key);
     this.#poll();
   }
 

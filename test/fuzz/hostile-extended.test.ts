@@ -8,6 +8,7 @@ import {
   drain,
   feed,
   InterceptSide,
+  keyOf,
   settle,
   signerOf,
   TcpcopySide,
@@ -21,6 +22,7 @@ const CONVERSATIONS = Math.max(500, RUNS / 1000);
 const V4 = [parseAddress('10.1.2.3')!, 40_000, parseAddress('192.168.0.2')!, 8080] as const;
 const V6 = [parseAddress('fd01::9')!, 40_001, parseAddress('fd00::2')!, 80] as const;
 const KEY = signerOf('k');
+const INSTANCE = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 const PACKETS = [
   buildPacket({ options: timestampOption(1, 2), payload: [1, 2, 3, 4, 5] }),
   buildPacket({ family: 6 }),
@@ -53,6 +55,7 @@ function record({ near: nearOptions, far: farOptions }: Setting): { up: number[]
     near.end.endSession(...V4);
     near.end.ping(round);
     for (const packet of PACKETS) far.end.addResponse(viewOf(packet), packet.length, round);
+    for (const session of [keyOf(...V4), keyOf(...V6)]) far.end.addTaken(session);
     far.end.addCount(round, round);
     far.end.ping(round);
     if (round === 1) near.end.setPayload(round);
@@ -101,7 +104,11 @@ function outcome(
 
 const SETTINGS: [string, Setting][] = [
   ['without a key', { near: {}, far: {} }],
-  ['with a key', { near: { key: KEY }, far: { key: KEY, allowOriginal: false } }],
+  ['with leases', { near: { instance: INSTANCE }, far: {} }],
+  [
+    'with a key',
+    { near: { key: KEY, instance: INSTANCE }, far: { key: KEY, allowOriginal: false } },
+  ],
   ['in payload mode', { near: { payloadMessages: true }, far: { payloadMessages: true } }],
 ];
 

@@ -57,8 +57,8 @@ export class HostilePeer implements PacketSink, CapturedPacket {
   wireLength = 0;
   checksum: ChecksumState = ChecksumState.valid;
   sent = 0;
-  /** Ports whose SYN has just been sent, for a target that answers well. */
-  readonly synSent: number[] = [];
+  /** SYNs that have just been sent, by their port and what they expect, for a target that answers well. */
+  readonly synSent: { readonly port: number; readonly end: number }[] = [];
   readonly #numbers: readonly Numbers[] = Array.from({ length: PORTS }, () => ({ seq: 0, ack: 0 }));
   readonly #view = new PacketView();
   readonly #sink: PacketSink;
@@ -66,11 +66,11 @@ export class HostilePeer implements PacketSink, CapturedPacket {
   constructor() {
     this.#sink = new Checked(this.#view, (port, end) => {
       this.sent++;
+      if ((this.#view.flags & 0x3f) === 0x02) this.synSent.push({ port, end });
       const numbers = this.#numbers[port - FIRST_PORT];
-      if (numbers === undefined) return; // A spoiled port.
+      if (numbers === undefined) return; // A spoiled port, or that of a copy that has moved.
       numbers.seq = end;
       numbers.ack = this.#view.ack;
-      if ((this.#view.flags & 0x3f) === 0x02) this.synSent.push(port - FIRST_PORT);
     });
   }
 
@@ -119,10 +119,9 @@ export class HostilePeer implements PacketSink, CapturedPacket {
 
   /** The SYN-ACK that a good target would send; false when no SYN waits for one. */
   goodAnswer(random: Random): boolean {
-    const which = this.synSent.pop();
-    if (which === undefined) return false;
-    const { seq } = this.#numbers[which] as Numbers;
-    this.#write(random, TARGET, 8080, CLIENT, FIRST_PORT + which, random.uint32(), seq, 0x12, 0);
+    const syn = this.synSent.pop();
+    if (syn === undefined) return false;
+    this.#write(random, TARGET, 8080, CLIENT, syn.port, random.uint32(), syn.end, 0x12, 0);
     return true;
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FlowKey } from '../../src/base/flow-key.ts';
 import { Random } from '../../src/base/random.ts';
 import {
   addTime,
@@ -8,13 +9,48 @@ import {
   NEVER,
   seconds,
 } from '../../src/base/time.ts';
+import type { RouteEnds, RouteRegistrar } from '../../src/ports/route-registrar.ts';
+import { setEndsKey } from '../../src/replay/ends-key.ts';
 import { Replayer } from '../../src/replay/replayer.ts';
 import { Outcome } from '../../src/session/outcome.ts';
+import type { CopyEndpoints } from '../../src/session/state.ts';
 import { DEFAULT_SESSION, transfer } from '../../src/testing/harness.ts';
-import { HostilePeer } from './hostile-peer.ts';
+import { HostilePeer, PORTS } from './hostile-peer.ts';
 import { check, fuzz, RUNS, SEED } from './seed.ts';
 
-const registrar = { register: () => 1, unregister: () => {}, flush: () => {} };
+/** An intercept that takes every registration, and remembers those that were not given up. */
+class Routes implements RouteRegistrar {
+  readonly #routes = new Map<string, RouteEnds>();
+  /** The one that was told last. */
+  #last: RouteEnds | undefined;
+
+  get size(): number {
+    return this.#routes.size;
+  }
+
+  register(ends: RouteEnds): number {
+    this.#routes.set(nameOf(ends), ends);
+    this.#last = ends;
+    return 1;
+  }
+
+  unregister(ends: RouteEnds, slot: number): void {
+    if (slot >= 0) check(this.#routes.delete(nameOf(ends)), 'a route that is given up was there');
+  }
+
+  flush(): void {}
+
+  /** The key of the newest route, of some other one, or of none at all. */
+  someKey(random: Random, key: FlowKey): FlowKey {
+    if (random.chance(0.1)) {
+      for (let i = 0; i < 9; i++) key.words[i] = random.uint32();
+    } else if (this.#last !== undefined) setEndsKey(key, this.#last as CopyEndpoints);
+    if (random.chance(0.5)) key.setPorts(20_000 + random.int(0, PORTS), 8080);
+    return key;
+  }
+}
+
+const nameOf = ({ source, sourcePort }: RouteEnds): string => `${source.w3} ${sourcePort}`;
 
 const sum = (numbers: Float64Array): number => numbers.reduce((a, b) => a + b, 0);
 
@@ -22,6 +58,8 @@ const sum = (numbers: Float64Array): number => numbers.reduce((a, b) => a + b, 0
 class Siege {
   readonly replayer: Replayer;
   readonly peer: HostilePeer = new HostilePeer();
+  readonly routes: Routes = new Routes();
+  readonly #key = new FlowKey();
   now: Instant = seconds(1) as number as Instant;
   captured = 0;
 
@@ -49,6 +87,11 @@ class Siege {
   target(random: Random): void {
     this.peer.nextOfTarget(random);
     this.replayer.handleTargetHeader(this.now, this.peer.memory, 0, 64, 0);
+  }
+
+  /** An intercept says that somebody else has a place. */
+  refuse(random: Random): void {
+    this.replayer.handleTaken(this.now, this.routes.someKey(random, this.#key));
   }
 
   /** Now and then time passes, and what is due is done. */
@@ -83,7 +126,7 @@ class Siege {
 
   poll(): void {
     const { replayer } = this;
-    replayer.poll(this.now, registrar, this.peer.sink);
+    replayer.poll(this.now, this.routes, this.peer.sink);
     if (replayer.fault !== undefined) throw replayer.fault as Error;
   }
 
@@ -106,6 +149,7 @@ class Siege {
     this.checkSums();
     this.pass(seconds(5000));
     check(replayer.size === 0, 'no copy is left');
+    check(this.routes.size === 0, 'no route is left');
     check(replayer.pollTimeout() === NEVER, 'no timer is left');
     check(replayer.context.store.used === 0, 'no row is left');
     check(replayer.context.pool.used === 0, 'no memory is left');
@@ -113,18 +157,20 @@ class Siege {
 }
 
 describe('a replayer under siege', () => {
-  for (const [whose, share, runs, copies = 1] of [
+  for (const [whose, share, runs, copies = 1, refusals = 0] of [
     ['client packets', 1, RUNS],
     // A client's packet now and then, so that there is something to attack.
     ['target headers', 0.02, Math.ceil(RUNS * 1.03)],
     ['packets of both', 0.5, Math.ceil(RUNS / 4)],
     ['packets of both for two or three copies', 0.5, Math.ceil(RUNS / 4), 2.5],
+    ['packets of both, and refusals', 0.5, Math.ceil(RUNS / 4), 1.5, 0.05],
   ] as const) {
     it(`${runs} hostile ${whose}: no fault, no leak, every one counted`, () => {
       const siege = new Siege(copies);
       fuzz(runs, (random, n) => {
         if (random.chance(share)) siege.client(random);
         else siege.target(random);
+        if (random.chance(refusals)) siege.refuse(random);
         siege.live(random);
         if (n % 1000 === 0) siege.checkSums();
       });
@@ -136,6 +182,9 @@ describe('a replayer under siege', () => {
       expect(ledger.outcomes.filter((count) => count > 0).length).toBeGreaterThan(5);
       expect(ledger.outcomes[Outcome.internalError]).toBe(0);
       expect(ledger.waited).toBeGreaterThan(0);
+      if (refusals === 0) return;
+      expect(ledger.moved).toBeGreaterThan(runs / 1000);
+      expect(ledger.lateRefusals).toBeGreaterThan(runs / 1000);
     });
   }
 });

@@ -112,7 +112,12 @@ describe('a million packets make no garbage', () => {
     ['64 octets of payload', 64],
   ])('from one end to the other in extended frames: %s', async (_name, payload) => {
     let heard = 0;
-    const nobody = { handleStage: quiet, handleCount: quiet, handlePong: quiet };
+    const nobody = {
+      handleStage: quiet,
+      handleCount: quiet,
+      handleTaken: quiet,
+      handlePong: quiet,
+    };
     const handler = {
       ...nobody,
       handleResponse: (_memory: Memory, _offset: number, length: number): void => {

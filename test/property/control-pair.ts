@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { FlowKey } from '../../src/base/flow-key.ts';
+import { FlowKey } from '../../src/base/flow-key.ts';
 import type { Memory } from '../../src/base/memory.ts';
 import { InterceptEnd, type InterceptEndOptions } from '../../src/control/intercept-end.ts';
 import type { Signer } from '../../src/control/signer.ts';
@@ -30,6 +30,7 @@ export class TcpcopySide {
         this.heard.push(`response ${wireLength} ${receivedAt} ${octets}`);
       },
       handleStage: (stage) => this.heard.push(`stage ${stage}`),
+      handleTaken: (key) => this.heard.push(`taken ${keyText(key)}`),
       handleCount: (id, value) => this.heard.push(`count ${id} ${value}`),
       handlePong: (token) => this.heard.push(`pong ${token}`),
     });
@@ -45,6 +46,7 @@ export class InterceptSide {
     this.end = new InterceptEnd(all, {
       handleVersion: (version) => this.heard.push(`version ${version}`),
       handleExtended: (proven) => this.heard.push(`extended ${proven}`),
+      handleInstance: (instance) => this.heard.push(`instance ${instance}`),
       handleSessionAdd: (key) => this.heard.push(`add ${keyText(key)}`),
       handleSessionDelete: (key) => this.heard.push(`delete ${keyText(key)}`),
       handleTargets: (targets) => this.heard.push(`targets ${targetsText(targets)}`),
@@ -62,6 +64,20 @@ export function keyText(key: FlowKey): string {
   const client = new IpAddress(a!, b!, c!, d!);
   const target = new IpAddress(e!, f!, g!, h!);
   return `${formatEndpoint(client, ports! >>> 16)} ${formatEndpoint(target, ports! & 0xffff)}`;
+}
+
+/** The key of a session, as it is registered. */
+export function keyOf(
+  client: IpAddress,
+  clientPort: number,
+  target: IpAddress,
+  targetPort: number,
+): FlowKey {
+  const key = new FlowKey();
+  key.setAddress(0, client.w0, client.w1, client.w2, client.w3);
+  key.setAddress(4, target.w0, target.w1, target.w2, target.w3);
+  key.setPorts(clientPort, targetPort);
+  return key;
 }
 
 export const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');

@@ -6,6 +6,8 @@ import { Interceptor } from '../../src/intercept/interceptor.ts';
 import type { FrameSink } from '../../src/intercept/outbox.ts';
 import type { InterceptorOptions } from '../../src/intercept/interceptor-options.ts';
 import { ChecksumState } from '../../src/ports/packet-source.ts';
+import type { TcpcopyEndOptions } from '../../src/control/tcpcopy-end.ts';
+import { drain, signerOf, TcpcopySide } from './control-pair.ts';
 import { buildPacket, memoryOf, type PacketSpec } from './wire-packets.ts';
 
 export const at = (s: number): Instant => addTime(0 as Instant, seconds(s));
@@ -122,4 +124,64 @@ export function seqsOf(octets: readonly number[]): number[] {
     frame += 2 + 64 * count;
   }
   return seqs;
+}
+
+/** An interceptor and tcpcopy of ours, each on a connection by its number. */
+export class Net extends Bench {
+  readonly sides: Map<number, TcpcopySide> = new Map();
+  /** Octets of the longest write so far. */
+  longest = 0;
+  #nonce = 0;
+
+  static withKey(options: InterceptorOptions = {}, key = 'secret', allowOriginal = false): Net {
+    let nonce = 0;
+    const makeNonce = (): Uint8Array => new Uint8Array(32).fill(++nonce);
+    return new Net({ ...options, access: { key: signerOf(key), allowOriginal, makeNonce } });
+  }
+
+  join(connection: number, options: Partial<TcpcopyEndOptions> = {}): TcpcopySide {
+    const nonce = new Uint8Array(32).fill(100 + this.#nonce++);
+    const side = new TcpcopySide({ nonce, ...options });
+    this.sides.set(connection, side);
+    this.accept(connection);
+    this.settle();
+    return side;
+  }
+
+  /** Carries octets both ways until nobody has anything to say. */
+  settle(now = 0): void {
+    for (let isBusy = true; isBusy; ) {
+      isBusy = false;
+      for (const [connection, { end }] of this.sides) {
+        if (end.length === 0) continue;
+        isBusy = true;
+        this.hand(connection, now);
+      }
+      this.writes.length = 0;
+      this.core.pollTransmit(at(now), this);
+      for (const { connection, octets } of this.writes) {
+        isBusy = true;
+        this.longest = Math.max(this.longest, octets.length);
+        this.sides.get(connection)?.end.handleData(memoryOf(octets), octets.length);
+      }
+    }
+  }
+
+  /** Hands over what a side has to say. */
+  hand(connection: number, now = 0): void {
+    const octets = drain(this.sides.get(connection)!.end);
+    this.core.handleControlData(at(now), connection, memoryOf(octets), octets.length);
+  }
+
+  /** A connection is lost. */
+  part(connection: number): void {
+    this.hangUp(connection);
+    this.sides.delete(connection);
+  }
+
+  /** What a side has heard of responses: wire length and octets, as hexadecimal. */
+  responses(connection: number): string[] {
+    const { heard } = this.sides.get(connection)!;
+    return heard.filter((line) => line.startsWith('response')).map((line) => line.slice(9));
+  }
 }
