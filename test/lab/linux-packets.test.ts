@@ -349,6 +349,26 @@ describe('raw sender', () => {
     }
   });
 
+  it('counts what finds its send buffer full, and never waits', () => {
+    sh(...'tc qdisc add dev va root tbf rate 8kbit burst 1600 limit 10000000'.split(' '));
+    const sender = openRawSender({ sendBuffer: 4096 });
+    try {
+      for (let i = 0; i < 200; i++) sendSegment(sender, V4, 80, 1000);
+      sender.flush();
+      const { packets, errors } = sender.statistics();
+      expect([...errors.keys()]).toEqual(['EAGAIN']);
+      expect(packets + (errors.get('EAGAIN') ?? 0)).toBe(200);
+    } finally {
+      sh('tc', 'qdisc', 'del', 'dev', 'va', 'root');
+    }
+    // What waited is gone, and there is room again.
+    const before = sender.statistics().packets;
+    sendSegment(sender, V4, 80, 1000);
+    sender.flush();
+    expect(sender.statistics().packets).toBe(before + 1);
+    sender.close();
+  });
+
   it('survives a firewall that refuses', () => {
     sh('nft', 'add table inet t9');
     sh('nft', 'add chain inet t9 o { type filter hook output priority 0; }');
