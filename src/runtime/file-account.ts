@@ -1,5 +1,6 @@
 import type { TransferTable } from '../replay/transfers.ts';
 import { formatEndpoint } from '../wire/address.ts';
+import { Protocol, PROTOCOL_NAMES } from '../wire/protocol-guess.ts';
 import type { SieveCounts } from './capture-sieve.ts';
 import type { FilePlayer } from './file-player.ts';
 import type { FileSurvey } from './file-survey.ts';
@@ -10,17 +11,28 @@ const nonZero = (label: string, value: number): string[] => (value > 0 ? [line(l
 
 /** What was found in capture files before anything was sent, as sentences; warnings apart. */
 export function describeSurvey(survey: FileSurvey): { found: string; warnings: string[] } {
-  const { counts, connections, whole, twoSided, cut, first, last, faults } = survey;
+  const { counts, connections, whole, twoSided, protocols, cut, first, last, faults } = survey;
   const sides = twoSided === connections ? 'both sides' : twoSided === 0 ? 'clients only' : 'mixed';
+  const kinds = protocols
+    .map((count, protocol) => [count, PROTOCOL_NAMES[protocol]] as const)
+    .filter(([count]) => count > 0)
+    .toSorted(([a], [b]) => b - a)
+    .map(([count, name]) => `${count} ${name}`);
   const span = ((last - first) / 1e6).toFixed(3);
   const udp = counts.datagrams > 0 ? ` (${counts.datagrams} of them UDP)` : '';
   const found =
-    `The capture holds ${connections} connections of -x (${sides}), ${counts.client} packets of clients${udp} among ${counts.read}, ` +
+    `The capture holds ${connections} connections of -x (${[sides, ...kinds].join(', ')}), ${counts.client} packets of clients${udp} among ${counts.read}, ` +
     `over ${span} s from ${new Date(first / 1e3).toISOString()}`;
   const warnings = faults.map((fault) => `${fault}; what comes before is replayed`);
   if (cut > 0) {
     warnings.push(
       `${cut} packets of clients are cut by the capture and cannot be replayed: record with tcpdump -s 0`,
+    );
+  }
+  const tls = protocols[Protocol.tls] ?? 0;
+  if (tls > 0) {
+    warnings.push(
+      `${tls} connections are TLS, which the target cannot decrypt: record behind what ends TLS`,
     );
   }
   if (whole < connections) {

@@ -22,7 +22,12 @@ const TABLE = new TransferTable([
   },
 ]);
 
-function packet(from: string, to: string, flags = 'PA'): Uint8Array {
+function packet(
+  from: string,
+  to: string,
+  flags = 'PA',
+  payload: Uint8Array = Uint8Array.of(1, 2, 3, 4),
+): Uint8Array {
   const endpoint = (text: string): { address: string; port: number } => {
     const [ip = '', port] = text.split(':');
     return { address: ip, port: Number(port) };
@@ -40,7 +45,7 @@ function packet(from: string, to: string, flags = 'PA'): Uint8Array {
     ipId: 0,
     dontFragment: true,
     options: {},
-    payload: Uint8Array.of(1, 2, 3, 4),
+    payload,
   });
 }
 
@@ -108,7 +113,7 @@ describe('the look before the start', () => {
     expect(survey.counts).toMatchObject({ read: 6, client: 3, server: 2, foreign: 1 });
     const { found, warnings } = describeSurvey(survey);
     expect(found).toBe(
-      'The capture holds 2 connections of -x (mixed), 3 packets of clients among 6, over 0.004 s from 2026-01-31T12:00:00.001Z',
+      'The capture holds 2 connections of -x (mixed, 2 of an unknown protocol), 3 packets of clients among 6, over 0.004 s from 2026-01-31T12:00:00.001Z',
     );
     expect(warnings).toEqual(['1 connections were open before the capture began']);
   });
@@ -126,13 +131,30 @@ describe('the look before the start', () => {
     expect(warnings[1]).toMatch(/^1 packets are fragments or have impossible headers$/);
   });
 
+  it('tells what the connections begin like, and warns of TLS', async () => {
+    const text = (words: string): Uint8Array => Uint8Array.from(words, (c) => c.charCodeAt(0));
+    const tls = Uint8Array.of(22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3);
+    const survey = await look([
+      { octets: packet('10.77.0.1:1', SERVER, 'PA', text('GET / HTTP/1.1')) },
+      { octets: packet('10.77.0.1:2', SERVER, 'PA', text('POST /a HTTP/1.1')) },
+      { octets: packet('10.77.0.1:3', SERVER, 'PA', tls) },
+      // Open before, so that the rest of an answer comes first.
+      { octets: packet(SERVER, '10.77.0.1:4', 'PA', text('rest of an answer')) },
+      { octets: packet('10.77.0.1:4', SERVER, 'PA', text('GET /b HTTP/1.1')) },
+      { octets: packet('10.77.0.1:5', SERVER, 'S', new Uint8Array(0)) },
+    ]);
+    const { found, warnings } = describeSurvey(survey);
+    expect(found).toContain('5 connections of -x (mixed, 3 HTTP/1, 1 TLS)');
+    expect(warnings.join('\n')).toContain('1 connections are TLS');
+  });
+
   it('warns of damage and of link types that it does not know', async () => {
     const survey = await look(
       [{ octets: packet(CLIENT, SERVER, 'S') }, { octets: packet(CLIENT, SERVER), linkType: 147 }],
       ["'a.pcap' is damaged"],
     );
     const { found, warnings } = describeSurvey(survey);
-    expect(found).toContain('1 connections of -x (clients only)');
+    expect(found).toContain('1 connections of -x (clients only, 1 of an unknown protocol)');
     expect(warnings).toEqual([
       "'a.pcap' is damaged; what comes before is replayed",
       '1 packets have a link type that is not known here',

@@ -3,6 +3,7 @@ import { FlowTable } from '../base/flow-table.ts';
 import { type CaptureRecords, RecordState } from '../ports/capture-records.ts';
 import type { TransferTable } from '../replay/transfers.ts';
 import type { PacketView } from '../wire/packet-view.ts';
+import { guessGreeting, guessProtocol, Protocol, PROTOCOL_NAMES } from '../wire/protocol-guess.ts';
 import { SYN } from '../wire/tcp.ts';
 import { CaptureSieve, type SieveCounts, type SieveOptions, Side } from './capture-sieve.ts';
 
@@ -10,6 +11,8 @@ import { CaptureSieve, type SieveCounts, type SieveOptions, Side } from './captu
 const FROM_CLIENT = 1;
 const FROM_SERVER = 2;
 const BEGINNING = 4;
+/** And behind these bits, what its first octets look like; 0 while there are none. */
+const PROTOCOL_SHIFT = 3;
 /** Packets between two chances for everything else. */
 const TURN = 20_000;
 
@@ -26,6 +29,8 @@ export interface FileSurvey {
   readonly whole: number;
   /** Of these, with packets of the online server too. */
   readonly twoSided: number;
+  /** How many of these begin like each protocol, by `Protocol`; those without any payload are in none. */
+  readonly protocols: readonly number[];
   /** One sentence for each file that cannot be read to its end. */
   readonly faults: readonly string[];
 }
@@ -78,33 +83,50 @@ class Surveyor {
     const isClient = side === Side.client;
     if (isClient && this.#sieve.isCut) this.#cut++;
     if (this.#sieve.isDatagram) return true;
-    const isBeginning = isClient && (view.flags & SYN) !== 0;
-    this.#note(view, isClient, isBeginning ? FROM_CLIENT | BEGINNING : 0);
+    this.#note(view, isClient);
     return true;
   }
 
-  #note(p: PacketView, isClient: boolean, more: number): void {
+  #note(p: PacketView, isClient: boolean): void {
     const key = this.#key;
     key.setAddress(isClient ? 0 : 4, p.src0, p.src1, p.src2, p.src3);
     key.setAddress(isClient ? 4 : 0, p.dst0, p.dst1, p.dst2, p.dst3);
     if (isClient) key.setPorts(p.sourcePort, p.destinationPort);
     else key.setPorts(p.destinationPort, p.sourcePort);
-    const seen = (this.#flows.find(key) ?? 0) | more | (isClient ? FROM_CLIENT : FROM_SERVER);
+    let seen = (this.#flows.find(key) ?? 0) | (isClient ? FROM_CLIENT : FROM_SERVER);
+    if (isClient && (p.flags & SYN) !== 0) seen |= BEGINNING;
+    // One that was not known by its first octets may be by later ones, as where it was open before the capture began.
+    if (p.payloadLength > 0 && seen >> PROTOCOL_SHIFT <= 1 + Protocol.unknown) {
+      const protocol = this.#guess(p, isClient);
+      seen = (seen & ((1 << PROTOCOL_SHIFT) - 1)) | ((1 + protocol) << PROTOCOL_SHIFT);
+    }
     this.#flows.set(key, seen);
+  }
+
+  #guess(p: PacketView, isClient: boolean): Protocol {
+    const { memory, payloadOffset } = p;
+    const length = Math.min(p.payloadLength, this.#sieve.packet.length - payloadOffset);
+    if (memory === null || length <= 0) return Protocol.unknown;
+    const guess = isClient ? guessProtocol : guessGreeting;
+    return guess(memory, payloadOffset, length);
   }
 
   report(faults: readonly string[]): FileSurvey {
     let connections = 0;
     let whole = 0;
     let twoSided = 0;
+    const protocols = PROTOCOL_NAMES.map(() => 0);
     this.#flows.forEach((seen) => {
       if ((seen & FROM_CLIENT) === 0) return;
       connections++;
       if ((seen & BEGINNING) !== 0) whole++;
       if ((seen & FROM_SERVER) !== 0) twoSided++;
+      const protocol = (seen >> PROTOCOL_SHIFT) - 1;
+      if (protocol >= 0) protocols[protocol] = (protocols[protocol] as number) + 1;
     });
     const { counts } = this.#sieve;
     const { first, last } = { first: this.#first, last: this.#last };
-    return { counts, first, last, cut: this.#cut, connections, whole, twoSided, faults };
+    const found = { connections, whole, twoSided, protocols };
+    return { counts, first, last, cut: this.#cut, ...found, faults };
   }
 }
