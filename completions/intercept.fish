@@ -1,5 +1,7 @@
 # Made from the option table in src/cli by tools/completions.ts. Do not edit.
 complete -c intercept -f
+complete -c intercept -n __fish_use_subcommand -a ctl -d 'ask or tell a running intercept'
+complete -c intercept -n '__fish_seen_subcommand_from ctl' -a 'status statistics get set unset reload stop'
 complete -c intercept -s F -l filter -x -d 'kernel filter in pcap-filter'
 complete -c intercept -s i -l interface -x -a 'any (ls /sys/class/net)' -d 'network interfaces to capture from, separated by commas'
 complete -c intercept -s D -l docker -x -d 'treat responses to address a as responses to address b'

@@ -35,6 +35,12 @@ _tcpcopy() {
       :
       return ;;
   esac
-  COMPREPLY=($(compgen -W '-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies --spread -O --only-new --udp -c --client-address -f --port-shift -H --localhost-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout -R --default-rtt -m --memory-limit -U --session-block --max-connections --max-connections-per-second --max-packets-per-second --max-octets-per-second --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --on-gap --linger-time -i --interface -F --filter -B --capture-buffer -S --snap-length -o --output-interface --direction --read --offline -a --speed -I --skip-gaps -T --repeat --from --to --shard -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version' -- "$cur"))
+  if [[ ${COMP_WORDS[1]} == ctl && $COMP_CWORD -gt 1 ]]; then
+    COMPREPLY=($(compgen -W 'status statistics get set unset reload stop --control-socket --config' -- "$cur"))
+    return
+  fi
+  local words='-x --transfer -r --percentage -g --gradual --gradual-time --gradual-shape -n --copies --spread -O --only-new --udp -c --client-address -f --port-shift -H --localhost-address -s --intercept -p --port -C --connections -L --lonely --key-file --tls-ca --with-resp-payload --single -M --mtu -D --mss -W --dont-wait --no-latency -t --session-timeout -k --keepalive-timeout -R --default-rtt -m --memory-limit -U --session-block --max-connections --max-connections-per-second --max-packets-per-second --max-octets-per-second --max-held-segments --max-held-octets --max-held-segments-total --max-held-octets-total --max-retransmissions --max-reconnections --handshake-timeout --close-wait-timeout --closing-timeout --gap-timeout --on-gap --linger-time -i --interface -F --filter -B --capture-buffer -S --snap-length -o --output-interface --direction --read --offline -a --speed -I --skip-gaps -T --repeat --from --to --shard -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version'
+  [[ $COMP_CWORD -eq 1 ]] && words+=' ctl'
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 complete -F _tcpcopy tcpcopy

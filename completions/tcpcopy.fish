@@ -1,5 +1,7 @@
 # Made from the option table in src/cli by tools/completions.ts. Do not edit.
 complete -c tcpcopy -f
+complete -c tcpcopy -n __fish_use_subcommand -a ctl -d 'ask or tell a running tcpcopy'
+complete -c tcpcopy -n '__fish_seen_subcommand_from ctl' -a 'status statistics get set unset reload stop'
 complete -c tcpcopy -s x -l transfer -x -d 'pairs [HOST:]PORT-HOST:PORT, online server to target server, separated ...'
 complete -c tcpcopy -s r -l percentage -x -d 'copy this share of the connections, which may be a fraction such as ...'
 complete -c tcpcopy -s g -l gradual -d 'begin with 1 % of the share of -r, and raise it evenly for 100 seconds ...'

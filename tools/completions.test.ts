@@ -83,7 +83,7 @@ zle -N zle-line-init
 describe.each([TCPCOPY, INTERCEPT])('completions of $name', (program) => {
   it('in bash are all options that work, words of a choice, and files', () => {
     expect(completeBash(program, ['']).toSorted()).toEqual(
-      [...workingNames(program), ...workingLetters(program)].toSorted(),
+      ['ctl', ...workingNames(program), ...workingLetters(program)].toSorted(),
     );
     expect(completeBash(program, ['-d', '--log-l'])).toEqual(['--log-level']);
     expect(completeBash(program, ['--log-level', ''])).toContain('warn');
@@ -91,6 +91,7 @@ describe.each([TCPCOPY, INTERCEPT])('completions of $name', (program) => {
     expect(completeBash(program, ['--log-level', '='])).toContain('warn');
     expect(completeBash(program, ['-i', 'l'])).toContain('lo');
     expect(completeBash(program, ['-p', ''])).toEqual([]);
+    expect(completeBash(program, ['ctl', 'st'])).toEqual(['status', 'statistics', 'stop']);
     write('some.toml', '');
     expect(completeBash(program, ['--config', 'some'])).toEqual(['some.toml']);
   });
@@ -101,6 +102,8 @@ describe.each([TCPCOPY, INTERCEPT])('completions of $name', (program) => {
     );
     expect(completeFish(program, `${program.name} --log-level wa`)).toEqual(['warn']);
     expect(completeFish(program, `${program.name} -i l`)).toContain('lo');
+    expect(completeFish(program, `${program.name} c`)).toEqual(['ctl']);
+    expect(completeFish(program, `${program.name} ctl re`)).toEqual(['reload']);
     write('some.toml', '');
     expect(completeFish(program, `${program.name} --config some`)).toEqual(['some.toml']);
   });
@@ -111,5 +114,7 @@ describe.each([TCPCOPY, INTERCEPT])('completions of $name', (program) => {
       `${program.name} --log-level=warn`,
     );
     expect(completeZsh(program, `${program.name} -i l`)).toBe(`${program.name} -i lo`);
+    expect(completeZsh(program, `${program.name} c`)).toBe(`${program.name} ctl`);
+    expect(completeZsh(program, `${program.name} ctl rel`)).toBe(`${program.name} ctl reload`);
   });
 });

@@ -1,9 +1,12 @@
 import type { OptionSpec, ProgramSpec } from '../src/cli/option-spec.ts';
 import { wrap } from '../src/cli/help.ts';
+import { CTL, ctlWords } from '../src/cli/run-ctl.ts';
 
 const MADE = 'Made from the option table in src/cli by tools/completions.ts. Do not edit.';
 /** Of the text that zsh and fish show beside an option. */
 const WIDTH = 70;
+
+const CTL_OPTIONS = ['--control-socket', '--config'];
 
 const working = (program: ProgramSpec): readonly OptionSpec[] =>
   program.options.filter((spec) => spec.refused === undefined);
@@ -52,7 +55,13 @@ _${program.name}() {
   COMPREPLY=()
   case $prev in
 ${cases(({ value }) => value.kind === 'path', 'compopt -o filenames 2>/dev/null\n      COMPREPLY=($(compgen -f -- "$cur"))')}${choices.join('')}${cases(takesInterface, 'COMPREPLY=($(compgen -W "any $(ls /sys/class/net)" -- "$cur"))')}${cases((spec) => others(spec) && !takesInterface(spec), ':')}  esac
-  COMPREPLY=($(compgen -W '${specs.flatMap(named).join(' ')}' -- "$cur"))
+  if [[ \${COMP_WORDS[1]} == ${CTL} && $COMP_CWORD -gt 1 ]]; then
+    COMPREPLY=($(compgen -W '${[...ctlWords(), ...CTL_OPTIONS].join(' ')}' -- "$cur"))
+    return
+  fi
+  local words='${specs.flatMap(named).join(' ')}'
+  [[ $COMP_CWORD -eq 1 ]] && words+=' ${CTL}'
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 complete -F _${program.name} ${program.name}
 `;
@@ -61,7 +70,15 @@ complete -F _${program.name} ${program.name}
 /** For a folder in \`$fpath\`. */
 export function renderZsh(program: ProgramSpec): string {
   const lines = working(program).map((spec) => `  ${zshOption(spec)}`);
-  return `#compdef ${program.name}\n# ${MADE}\n_arguments -s -S \\\n${lines.join(' \\\n')}\n`;
+  const options = CTL_OPTIONS.map((name) => `'${name}:file:_files'`).join(' ');
+  const ctl = `if (( CURRENT > 2 )) && [[ $words[2] == ${CTL} ]]; then
+  shift words
+  (( CURRENT-- ))
+  _arguments ${options} '1:command:(${ctlWords().join(' ')})' '*: '
+  return
+fi`;
+  const first = `  '1:command:(${CTL})'`;
+  return `#compdef ${program.name}\n# ${MADE}\n${ctl}\n_arguments -s -S \\\n${[first, ...lines].join(' \\\n')}\n`;
 }
 
 function zshOption(spec: OptionSpec): string {
@@ -93,7 +110,12 @@ export function renderFish(program: ProgramSpec): string {
     const text = summary(spec).replaceAll(/['\\]/g, (c) => `\\${c}`);
     return `complete -c ${program.name}${letter} -l ${spec.name}${fishArgument(spec)} -d '${text}'`;
   });
-  return `# ${MADE}\ncomplete -c ${program.name} -f\n${lines.join('\n')}\n`;
+  const seen = `__fish_seen_subcommand_from ${CTL}`;
+  const ctl = [
+    `complete -c ${program.name} -n __fish_use_subcommand -a ${CTL} -d 'ask or tell a running ${program.name}'`,
+    `complete -c ${program.name} -n '${seen}' -a '${ctlWords().join(' ')}'`,
+  ];
+  return `# ${MADE}\ncomplete -c ${program.name} -f\n${[...ctl, ...lines].join('\n')}\n`;
 }
 
 function fishArgument(spec: OptionSpec): string {

@@ -2,6 +2,8 @@ import { defaultText, remarkText, wrap } from '../src/cli/help.ts';
 import { ExitCode } from '../src/cli/exit-codes.ts';
 import { variableName } from '../src/cli/option-settings.ts';
 import type { OptionSpec, ProgramSpec } from '../src/cli/option-spec.ts';
+import { CTL_COMMANDS } from '../src/cli/run-ctl.ts';
+import { changeableNames } from '../src/cli/settings.ts';
 
 /** Of the text below; the pages have no other date, so that they change only when the options do. */
 const DATE = 'November 22, 2026';
@@ -61,6 +63,7 @@ export function renderManPage(program: ProgramSpec): string {
     `.Sh DESCRIPTION\n${paragraph(program.summary)}\n${paragraph(DESCRIPTIONS[name])}`,
     paragraph('The options are as follows. A list given several times is joined.'),
     ...program.groups.map((group) => optionGroup(program, group)),
+    control(program),
     `.Sh ENVIRONMENT\n${environment(program)}`,
     `.Sh FILES\n.Bl -tag -width Ds\n.It Pa /var/log/${name}.log\nThe log of a program in the background, where no other file is named.\n.El`,
     `.Sh SIGNALS\n${table(SIGNALS.map(([signal, text]) => [`Dv ${signal.replace(', ', ' , Dv ')}`, text]))}`,
@@ -127,6 +130,24 @@ function valueForm({ value }: OptionSpec): string {
   if (value.kind === 'flag') return 'Li true';
   if (value.kind === 'integer' || value.kind === 'percentage') return `Ar ${value.argument}`;
   return value.kind === 'list' ? `[ Ar ${value.argument} ]` : `Qq Ar ${escape(value.argument)}`;
+}
+
+/** The other form of the command line. */
+function control(program: ProgramSpec): string {
+  const { name } = program;
+  const items = Object.entries(CTL_COMMANDS).map(([form, text]) => {
+    const [command = '', ...rest] = form.split(' ');
+    const argument = rest.length === 0 ? '' : ` Ar ${escape(rest.join(' '))}`;
+    return `.It Ic ${command}${argument}\n${sentences(`${upperFirst(text)}.`)}`;
+  });
+  return [
+    '.Ss A running program',
+    `.Bd -literal -offset indent\n${name} ctl [\\-\\-control\\-socket file | \\-\\-config file] command\n.Ed`,
+    paragraph(
+      `A ${name} that was started with --control-socket can be asked, and told to change the options ${changeableNames(program).join(', ')}. Its commands are as follows.`,
+    ),
+    `.Bl -tag -width Ds\n${items.join('\n')}\n.El`,
+  ].join('\n');
 }
 
 function environment(program: ProgramSpec): string {

@@ -26,6 +26,7 @@ export function helpText(program: ProgramSpec): string {
     ...sections,
     'An option marked "no effect" is accepted with a warning, for the sake of command lines of the\n' +
       'original; one marked "refused" ends the start with a message.',
+    `"${program.name} ctl help" tells what may be asked of a running ${program.name}, and changed while it runs.`,
     'Exit status: 0 ended in order; 1 failed; 2 bad usage; 69 intercept unavailable; 71 system error;\n' +
       '77 no permission; 78 does not fit this machine.',
     '',

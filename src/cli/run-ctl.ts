@@ -9,7 +9,8 @@ import { changeableNames } from './settings.ts';
 /** The word that makes a command line one for a running program. */
 export const CTL = 'ctl';
 
-const COMMANDS: Readonly<Record<string, string>> = {
+/** What may be asked of a running program, and what it means. */
+export const CTL_COMMANDS: Readonly<Record<string, string>> = {
   status: 'the account of the run so far, as SIGUSR2 writes it to the log',
   statistics: 'the block of statistics as it stands now',
   get: 'the options that hold, and where each stands',
@@ -81,8 +82,14 @@ function socketPath(spec: ProgramSpec, { controlSocket, config }: CtlOptions): s
   );
 }
 
-export function helpText(spec: ProgramSpec): string {
-  const commands = Object.entries(COMMANDS).map(([form, text]) => `  ${form.padEnd(20)}${text}`);
+/** The commands without what follows them. */
+export const ctlWords = (): readonly string[] =>
+  Object.keys(CTL_COMMANDS).map((form) => form.split(' ')[0] as string);
+
+function helpText(spec: ProgramSpec): string {
+  const commands = Object.entries(CTL_COMMANDS).map(
+    ([form, text]) => `  ${form.padEnd(20)}${text}`,
+  );
   const prefix = spec.name.toUpperCase();
   return [
     `Usage: ${spec.name} ${CTL} [--control-socket FILE | --config FILE] COMMAND`,
