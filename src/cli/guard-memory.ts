@@ -26,8 +26,8 @@ export function guardMemory(
         copier.command((_, now) => {
           count = replayer.shed(now, octets);
         });
-        // What has ended needs memory too, as long as it lingers.
-        copier.command((_, now) => replayer.forgetEnded(now));
+        // They need memory too, as long as they linger.
+        copier.command((_, now) => replayer.forgetShed(now));
         return count;
       },
       refused: () => replayer.ledger.refused[Verdict.overMemory] as number,

@@ -174,10 +174,10 @@ class LineWriter {
 
   reopen(): void {
     if (this.#isClosed || this.#file === undefined) return;
+    let pipe: number | undefined;
     try {
-      const pipe = probePipe(this.#file);
+      pipe = probePipe(this.#file);
       this.#destination.reopen();
-      if (pipe !== undefined) closeSync(pipe);
     } catch (error) {
       // The listener that would close the old file is left over, and must not meet the next reopening.
       this.#destination.removeAllListeners('ready');
@@ -188,6 +188,8 @@ class LineWriter {
           `Cannot reopen the log file "${this.#file}": ${errnoWords(error)}`,
         ),
       );
+    } finally {
+      if (pipe !== undefined) closeSync(pipe);
     }
   }
 

@@ -58,6 +58,7 @@ function openCapture(config: InterceptConfig, log: Log, payload: number): Respon
 
 function openQueue(config: QueueConfig, log: Log, payload: number): Responses {
   const { number, length, passThrough } = config;
+  let wanted = payload;
   const source = openNetfilterQueue({
     queue: number,
     maxLength: length,
@@ -69,7 +70,11 @@ function openQueue(config: QueueConfig, log: Log, payload: number): Responses {
   });
   return {
     source,
-    want: (_, octets) => source.setCopyRange(SNAP_LENGTH + octets),
+    want: (_, octets) => {
+      if (octets === wanted) return;
+      wanted = octets;
+      source.setCopyRange(SNAP_LENGTH + octets);
+    },
     described: `that the firewall puts into its queue ${number}`,
     isAsked: false,
     account: () => [

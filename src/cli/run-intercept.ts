@@ -37,7 +37,13 @@ async function startIntercept(
     clock: systemClock,
     openTimer,
     onWanted: (sources, payload) => {
-      responses.want(sources, payload);
+      try {
+        responses.want(sources, payload);
+      } catch (error) {
+        // What a peer asks for must not end the program for all others.
+        log.error(error instanceof Error ? error.message : String(error));
+        return;
+      }
       if (responses.isAsked) interceptor.noteCapture(systemClock.now());
     },
   });

@@ -1,6 +1,6 @@
 import type { Memory } from '../base/memory.ts';
 import { AF_PACKET, SO_SNDBUF, SO_SNDBUFFORCE, SOCK_DGRAM, SOCK_RAW } from './constants.ts';
-import { netRawHint, SystemError } from './errors.ts';
+import { netRawHint } from './errors.ts';
 import { addressOf, libc } from './libc.ts';
 import { type ChangeHandler, LINK_HEADER_LENGTH, type LinkTarget, NextHops } from './next-hops.ts';
 import { SendBatch } from './send-batch.ts';
@@ -149,8 +149,8 @@ class LinkSender implements PacketSender {
     try {
       this.#hops.refresh();
     } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      this.#options.onChange(error.message, true);
+      // Whatever it is, such as too many open files, the next time may be better.
+      this.#options.onChange(error instanceof Error ? error.message : String(error), true);
     }
     const delay = this.#hops.areKnown ? CALM_MS : ANXIOUS_MS;
     this.#timer = setTimeout(() => this.#refresh(), delay).unref();

@@ -66,6 +66,15 @@ export class NextHops {
         hint: `the interface is down; bring it up with: ip link set ${device} up`,
       });
     }
+    const named = targets.some(({ source, nextHop }) => (source ?? nextHop) !== undefined);
+    if (named && this.#link.linkAddress === undefined) {
+      throw new SystemError({
+        call: 'RTM_GETLINK',
+        errno: 0,
+        doing: `send on '${device}' to the MAC addresses in -x`,
+        hint: 'the interface has no link addresses; leave them out of -x',
+      });
+    }
     this.#onChange = onChange;
     this.#hops = targets.map((target) => ({
       target,

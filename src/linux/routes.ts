@@ -1,6 +1,6 @@
 import { IpAddress } from '../wire/address.ts';
 import { AF_INET, AF_INET6 } from './constants.ts';
-import { EADDRNOTAVAIL, ENODATA } from './errors.ts';
+import { EADDRNOTAVAIL, ENODATA, ENOENT } from './errors.ts';
 import { type Netlink, NETLINK_HEADER } from './netlink.ts';
 
 const RTM_GETROUTE = 26;
@@ -122,8 +122,6 @@ export function resolveNeighbour(netlink: Netlink, address: IpAddress, index: nu
   beginNeighbour(netlink, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_ACK, address, index, NTF_USE);
   return netlink.ask();
 }
-
-const ENOENT = 2;
 
 function beginNeighbour(
   netlink: Netlink,

@@ -1,6 +1,6 @@
 import { chownSync, statSync } from 'node:fs';
 import { Memory } from '../base/memory.ts';
-import { EPERM, SystemError } from './errors.ts';
+import { ENOENT, EPERM, SystemError } from './errors.ts';
 import { addressOf, libc } from './libc.ts';
 
 /** Of the system's user database. */
@@ -18,7 +18,6 @@ interface Groups {
 /** Where getpwnam(3) has uid and gid in its struct: behind two pointers. */
 const UID_AT = 16;
 const GID_AT = 20;
-const ENOENT = 2;
 
 /** The user called `name`. Throws `SystemError` when there is none. */
 export function findUser(name: string): User {

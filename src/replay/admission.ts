@@ -73,9 +73,10 @@ export class Admission {
   readonly #places: Places;
   readonly throttle: Throttle;
   readonly memory: MemoryBudget;
-  #hasShareChanged: boolean;
   /** How many copies the connection shall have that begins with the packet in hand; the owner sets it to 0 before each packet. */
   wanted = 0;
+  /** Why the first copy of that connection may not begin yet: then none of the others may. */
+  #refusal: Verdict | undefined;
 
   constructor(
     config: AdmissionConfig,
@@ -91,7 +92,6 @@ export class Admission {
     this.#random = random;
     this.memory = new MemoryBudget(context.pool, config.memory);
     this.share = new Share(config.percentage, config.ramp);
-    this.#hasShareChanged = config.ramp !== undefined;
     this.throttle = new Throttle(config.rates ?? NO_RATES);
     this.#number = new CopyNumber(config.copies ?? 1, random);
     this.#places = new Places(config, copies, random.uint32(), random.int(0, 512));
@@ -112,15 +112,10 @@ export class Admission {
     return this.#places.findAnother(now, copy);
   }
 
-  /** Whether the share may have been another one when a connection began, so that it was chosen and a like one now is not. */
-  get hasShareChanged(): boolean {
-    return this.#hasShareChanged;
-  }
-
-  /** See `Share.change`. */
-  changeShare(now: Instant, percentage: number, ramp: Ramp | undefined): void {
-    this.share.change(now, percentage, ramp);
-    this.#hasShareChanged = true;
+  /** Before the packet in hand is judged in its first lane. */
+  beginPacket(): void {
+    this.wanted = 0;
+    this.#refusal = undefined;
   }
 
   /** Whether a connection may be copied from its middle on. */
@@ -204,8 +199,8 @@ export class Admission {
     if (!this.hasRoom()) return Verdict.overLimit;
     if (this.memory.isTight(this.#copies.size)) return Verdict.overMemory;
     // A connection has all of its copies or none: the rate is overdrawn by them, and the next connections wait for that.
-    const refusal = lane === 0 ? this.throttle.refusal(now) : undefined;
-    if (refusal !== undefined) return refusal;
+    if (lane === 0) this.#refusal = this.throttle.refusal(now);
+    if (this.#refusal !== undefined) return this.#refusal;
     const iss = (p.flags & SYN) !== 0 ? p.seq : seqAdd(p.seq, -1);
     return this.#places.find(now, p, transfer, lane, iss, former) ?? Verdict.noFreePort;
   }
@@ -229,6 +224,7 @@ export class Admission {
     if (lane > 0) {
       copy.lag = lagOf(lane, this.#number.most, this.#config.spread ?? SPREAD);
       copy.notBefore = addTime(now, copy.lag);
+      copy.lifeAt = addTime(copy.lifeAt, copy.lag);
     }
     return copy;
   }

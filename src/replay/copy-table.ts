@@ -97,7 +97,8 @@ export class CopyTable {
     const captured = this.#capturedKey(copy);
     const lane = this.#lane(copy);
     if (lane.find(captured) === copy) {
-      if (isWaiting) lane.set(captured, (copy.succession as Succession).live);
+      const live = isWaiting ? (copy.succession as Succession).live : undefined;
+      if (live !== undefined && !live.isDetached) lane.set(captured, live);
       else lane.delete(captured);
     }
     const ends = setEndsKey(this.#key, copy.ends);

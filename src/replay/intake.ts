@@ -47,11 +47,12 @@ export class Intake {
     const { seq, flags, payloadOffset, payloadLength, urgentPointer } = p;
     const { payload } = this.#context;
     const admission = this.#admission;
-    admission.wanted = 0;
+    admission.beginPacket();
     payload.open();
     const verdict = this.#judge(now, p, transfer, checksum, 0);
     // Of what is left out there are no copies, unless the share was larger when they began.
-    const lanes = verdict === Verdict.notSampled && !admission.hasShareChanged ? 1 : this.#lanes;
+    const lanes = verdict === Verdict.notSampled && admission.share.isFixed ? 1 : this.#lanes;
+    const isUnsampled = verdict === Verdict.notSampled && (flags & (SYN | ACK)) === SYN;
     for (let lane = 1; lane < lanes; lane++) {
       // What a copy does not need of a packet, it takes away.
       p.seq = seq;
@@ -60,7 +61,8 @@ export class Intake {
       p.payloadLength = payloadLength;
       p.urgentPointer = urgentPointer;
       const copy = this.#roster.copies.findByClientPacket(p, lane);
-      if (lane < admission.wanted || (copy !== undefined && admission.wanted === 0)) {
+      if (copy !== undefined && isUnsampled) this.#leaveAlone(now, copy);
+      else if (lane < admission.wanted || (copy !== undefined && admission.wanted === 0)) {
         this.#judge(now, p, transfer, checksum, lane);
       } else if (copy !== undefined) this.#leaveAlone(now, copy);
     }
@@ -144,7 +146,11 @@ export class Intake {
       const copy = this.#roster.copies.findByOnlinePacket(p, lane);
       if (copy === undefined) continue;
       this.#roster.ready.add(copy);
-      copy.handleOnlinePacket(now, p);
+      try {
+        copy.handleOnlinePacket(now, p);
+      } catch (fault) {
+        this.#roster.contain(now, copy, fault);
+      }
     }
     return Verdict.onlineServer;
   }
@@ -201,7 +207,11 @@ export class Intake {
     const live = former.succession?.live ?? former;
     const { lane } = former;
     const copy = this.#admission.admit(now, p, checksum, transfer, lane, live);
-    if (typeof copy === 'number') return copy;
+    if (typeof copy === 'number') {
+      this.#roster.copies.orphan(former);
+      if (lane === 0) this.#noteLeftOut(p, copy, former);
+      return copy;
+    }
     const succession = former.succession ?? new Succession(former, now);
     copy.lifeAt = NEVER; // Nothing of the handshake has begun.
     succession.add(copy);

@@ -49,6 +49,10 @@ export class LeftOut {
     if (this.#flows.size > 0) this.#flows.delete(this.#keyOf(p));
   }
 
+  clear(): void {
+    this.#flows.deleteWhere(() => true);
+  }
+
   #set(key: FlowKey): void {
     if (this.#flows.size >= CAPACITY) this.#flows.deleteWhere(() => true);
     this.#flows.set(key, true);

@@ -117,7 +117,7 @@ export class Places {
   leave(now: Instant, copy: Copy): void {
     // Where each copy has its client's port, that client's kernel knows which SYN a server takes.
     const isClients = this.own.keepsPorts && (this.#config.copies ?? 1) <= 1;
-    if (isClients && copy.moves === 0) return;
+    if (isClients && copy.moves === 0 && this.#offset === 0) return;
     // Through LAST-ACK: the target had closed first.
     const hasTimeWait = copy.outcome === Outcome.completed && copy.phase === Phase.closed;
     if (hasTimeWait) this.#waits.add(now, copy.ends, copy.sndMax);

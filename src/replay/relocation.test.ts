@@ -165,7 +165,7 @@ describe('routes that are left', () => {
   dialogue('are given up when everything is forgotten', (d) => {
     establish(d);
     d.stop();
-    d.replayer.forgetEnded(d.now);
+    d.replayer.forgetRound(d.now);
     d.batch(() => undefined);
     expect(d.routes).toEqual([]);
   });

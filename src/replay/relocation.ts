@@ -5,7 +5,7 @@ import type { Admission } from './admission.ts';
 import type { Copy } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import type { Ledger } from './ledger.ts';
-import type { LeftRoutes } from './left-routes.ts';
+import type { AbandonedRoutes } from './abandoned-routes.ts';
 
 /** Moves of one copy at the most: half of all places taken, one search in 65,536 ends here. */
 const MAX_MOVES = 16;
@@ -18,10 +18,10 @@ const MAX_MOVES = 16;
 export class Relocation {
   readonly #admission: Admission;
   readonly #copies: CopyTable;
-  readonly #left: LeftRoutes;
+  readonly #left: AbandonedRoutes;
   readonly #ledger: Ledger;
 
-  constructor(admission: Admission, copies: CopyTable, left: LeftRoutes, ledger: Ledger) {
+  constructor(admission: Admission, copies: CopyTable, left: AbandonedRoutes, ledger: Ledger) {
     this.#admission = admission;
     this.#copies = copies;
     this.#left = left;
@@ -36,8 +36,9 @@ export class Relocation {
       this.#ledger.lateRefusals++;
       return undefined;
     }
-    const place = this.#admission.findAnotherPlace(now, copy);
-    if (place === undefined || copy.moves >= MAX_MOVES) {
+    const mayMove = copy.moves < MAX_MOVES;
+    const place = mayMove ? this.#admission.findAnotherPlace(now, copy) : undefined;
+    if (place === undefined) {
       copy.abandon(now, Outcome.noFreePort);
       return copy;
     }

@@ -61,7 +61,7 @@ export class Replayer {
     const admission = new Admission(config, context, copies, ledger, random);
     this.#admission = admission;
     this.#roster = new Roster(copies, leftOut, admission, ledger);
-    this.#relocation = new Relocation(admission, copies, this.#roster.leftRoutes, ledger);
+    this.#relocation = new Relocation(admission, copies, this.#roster.abandonedRoutes, ledger);
     this.#intake = new Intake(context, transfers, admission, this.#roster, lanes);
   }
 
@@ -125,16 +125,34 @@ export class Replayer {
 
   /** An intercept has refused a session because another tcpcopy has it; the near end of `key` is that of the copy. */
   handleTaken(now: Instant, key: FlowKey): void {
-    const copy = this.#relocation.handleTaken(now, key);
-    if (copy !== undefined) this.#roster.ready.add(copy);
+    try {
+      const copy = this.#relocation.handleTaken(now, key);
+      if (copy !== undefined) this.#roster.ready.add(copy);
+    } catch (fault) {
+      const copy = this.#roster.copies.findByKey(key);
+      if (copy !== undefined) this.#roster.contain(now, copy, fault);
+    }
   }
 
   handleTimeout(now: Instant): void {
     const { deadlines, ready } = this.#roster;
+    const { throttle } = this.#admission;
     for (let c = deadlines.popDue(now); c !== undefined; c = deadlines.popDue(now)) {
+      // One that waits for its turn is looked at then.
+      if (c.isReady && throttle.isLimiting) continue;
       ready.add(c);
       this.#expire(now, c);
     }
+  }
+
+  /** The turn of a copy has come, which may have waited for it: time begins to run for its handshake, and other timers may have expired. */
+  #catchUp(now: Instant, copy: Copy): void {
+    const isAboutToSpeak = copy.synDue && !copy.routeDue && !copy.hasEnded && !copy.isWaiting;
+    if (isAboutToSpeak) {
+      const from = copy.notBefore > now ? copy.notBefore : now;
+      copy.lifeAt = addTime(from, this.context.config.handshakeTimeout);
+    }
+    if (copy.pollTimeout() <= now) this.#expire(now, copy);
   }
 
   #expire(now: Instant, copy: Copy): void {
@@ -153,11 +171,11 @@ export class Replayer {
   /** Registers routes, then sends what is due: a route is on its way before the SYN that needs it. */
   poll(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
     const { memory } = this.#admission;
-    const { ready, leftRoutes } = this.#roster;
+    const { ready, abandonedRoutes } = this.#roster;
     if (memory.isUsedUp) memory.ease(now, this.#roster);
-    if (ready.first === null && leftRoutes.isEmpty) return;
+    if (ready.first === null && abandonedRoutes.isEmpty && this.#begun.length === 0) return;
     this.#pollReady(now, registrar, sink);
-    while (this.#begun.length > 0 || !leftRoutes.isEmpty) {
+    while (this.#begun.length > 0 || !abandonedRoutes.isEmpty) {
       for (const copy of this.#begun.splice(0)) ready.add(copy);
       this.#pollReady(now, registrar, sink);
     }
@@ -166,9 +184,9 @@ export class Replayer {
 
   /** All that are ready, or as many as may send now: the others keep their places. */
   #pollReady(now: Instant, registrar: RouteRegistrar, sink: PacketSink): void {
-    const { ready, leftRoutes } = this.#roster;
-    if (!leftRoutes.isEmpty) {
-      leftRoutes.poll(registrar);
+    const { ready, abandonedRoutes } = this.#roster;
+    if (!abandonedRoutes.isEmpty) {
+      abandonedRoutes.poll(registrar);
       registrar.flush();
     }
     const { throttle } = this.#admission;
@@ -176,9 +194,8 @@ export class Replayer {
     while (ready.first !== null && throttle.mayPass(now)) {
       let count = 0;
       for (let c: Copy | null = ready.first; c !== null && count < most; c = c.nextReady) {
-        // While it waited for its turn, a timer of it may have expired.
-        if (throttle.isLimiting && c.pollTimeout() <= now) this.#expire(now, c);
         this.#updateRoute(now, c, registrar);
+        if (throttle.isLimiting) this.#catchUp(now, c);
         count++;
       }
       registrar.flush();
@@ -203,7 +220,7 @@ export class Replayer {
 
   /** From `now` on, another share of the connections that begin, at once or by a ramp from the present one; see `Share.change`. */
   changeShare(now: Instant, percentage: number, ramp: Ramp | undefined): void {
-    this.#admission.changeShare(now, percentage, ramp);
+    this.#admission.share.change(now, percentage, ramp);
   }
 
   /** From `now` on, other limits on what is sent in a second; call `poll` then. */
@@ -242,6 +259,7 @@ export class Replayer {
 
   /** Ends every copy with a reset; call `poll` once more to send them. */
   stop(now: Instant): void {
+    this.#admission.throttle.letPass();
     this.#roster.copies.forEach((copy) => {
       if (copy.hasEnded) return;
       copy.stop(now, Outcome.stopped);
@@ -267,12 +285,27 @@ export class Replayer {
   }
 
   /** Lets go of every copy that has ended, though it may linger: what is captured next is of other connections. */
-  forgetEnded(now: Instant): void {
-    const ended: Copy[] = [];
+  forgetRound(now: Instant): void {
+    this.#forget(now, (copy) => copy.hasEnded);
+    this.#roster.leftOut.clear();
+  }
+
+  /** Lets go of the copies that were shed, though they may linger. */
+  forgetShed(now: Instant): void {
+    this.#forget(now, (copy) => copy.hasEnded && copy.outcome === Outcome.shed);
+  }
+
+  #forget(now: Instant, isChosen: (copy: Copy) => boolean): void {
+    const chosen: Copy[] = [];
     this.#roster.copies.forEach((copy) => {
-      if (copy.hasEnded) ended.push(copy);
+      if (isChosen(copy)) chosen.push(copy);
     });
-    for (const copy of ended) if (!copy.isDetached) this.#roster.detach(now, copy);
+    for (const copy of chosen) {
+      if (copy.isDetached) continue;
+      const { succession } = copy;
+      if (succession !== null && this.#settleSuccession(now, copy, succession)) continue;
+      this.#roster.detach(now, copy);
+    }
   }
 
   /** The first fault of ours that was contained, for the log. */

@@ -7,7 +7,7 @@ import { type Copy, ReadyList } from './copy.ts';
 import type { CopyTable } from './copy-table.ts';
 import type { Ledger } from './ledger.ts';
 import type { LeftOut } from './left-out.ts';
-import { LeftRoutes } from './left-routes.ts';
+import { AbandonedRoutes } from './abandoned-routes.ts';
 
 /** The copies there are, and the lists in which each has its place. */
 export class Roster {
@@ -16,7 +16,7 @@ export class Roster {
   readonly deadlines: DeadlineQueue<Copy> = new DeadlineQueue();
   readonly copies: CopyTable;
   readonly leftOut: LeftOut;
-  readonly leftRoutes: LeftRoutes;
+  readonly abandonedRoutes: AbandonedRoutes;
   readonly ledger: Ledger;
   readonly #admission: Admission;
   /** Told of every copy that has ended. */
@@ -26,7 +26,7 @@ export class Roster {
 
   constructor(copies: CopyTable, leftOut: LeftOut, admission: Admission, ledger: Ledger) {
     this.copies = copies;
-    this.leftRoutes = new LeftRoutes(copies);
+    this.abandonedRoutes = new AbandonedRoutes(copies);
     this.leftOut = leftOut;
     this.#admission = admission;
     this.ledger = ledger;
@@ -72,7 +72,7 @@ export class Roster {
   detach(now: Instant, copy: Copy): void {
     this.conclude(copy);
     copy.isDetached = true;
-    this.leftRoutes.leave(copy);
+    this.abandonedRoutes.leave(copy);
     this.copies.remove(copy);
     this.ages.remove(copy);
     this.#admission.release(now, copy);
@@ -80,6 +80,6 @@ export class Roster {
     this.deadlines.remove(copy);
     const goesOn = !copy.finCaptured && copy.outcome !== Outcome.resetByClient;
     const mayReturn = this.#admission.mayJoin && !isForGood(copy.outcome);
-    if (goesOn && !mayReturn) this.leftOut.remember(copy);
+    if (copy.lane === 0 && goesOn && !mayReturn) this.leftOut.remember(copy);
   }
 }

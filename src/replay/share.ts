@@ -23,6 +23,7 @@ export class Share {
   #ramp: Ramp | undefined;
   #startedAt: Instant | undefined;
   #lowest: number;
+  #isFixed: boolean;
 
   /** `percentage`: 0 means all. Without `ramp` the share is whole from the start. */
   constructor(percentage: number, ramp: Ramp | undefined) {
@@ -30,6 +31,12 @@ export class Share {
     this.#from = ramp === undefined ? this.#to : this.#to * FIRST;
     this.#ramp = ramp;
     this.#lowest = this.#from;
+    this.#isFixed = ramp === undefined;
+  }
+
+  /** It has been the same from the start, so what it does not choose now has no copies from before. */
+  get isFixed(): boolean {
+    return this.#isFixed;
   }
 
   /** For a connection that begins at `now`; the first call starts the ramp. */
@@ -41,6 +48,7 @@ export class Share {
   /** From `now` on, another share, at once or by a ramp that begins with the present one. */
   change(now: Instant, percentage: number, ramp: Ramp | undefined): void {
     const to = whole(percentage);
+    this.#isFixed = false;
     this.#from = ramp === undefined ? to : this.#valueAt(now);
     this.#to = to;
     this.#ramp = ramp;

@@ -31,8 +31,8 @@ export class Throttle {
   #waitingSince: Instant = NEVER;
   /** When the next one's turn comes; `NEVER` while nobody waits. */
   #nextAt: Instant = NEVER;
-  /** Times that copies had to wait. */
-  waits = 0;
+  /** What is ready now may all pass, whatever the limits. */
+  #isOpen = false;
 
   constructor(rates: Rates) {
     this.set(0 as Instant, rates);
@@ -75,6 +75,15 @@ export class Throttle {
 
   /** Whether the next copy may send. One that may sends all that it has. */
   mayPass(now: Instant): boolean {
+    return this.#isOpen || this.#hasTokens(now);
+  }
+
+  /** Lets all that is ready pass at the next poll: what is over should not wait, lest it meet what begins in its place. */
+  letPass(): void {
+    this.#isOpen = true;
+  }
+
+  #hasTokens(now: Instant): boolean {
     return this.#packets.has(now) && this.#octets.has(now);
   }
 
@@ -89,10 +98,10 @@ export class Throttle {
     const { readyAt: packets } = this.#packets;
     const { readyAt: octets } = this.#octets;
     this.#nextAt = packets > octets ? packets : octets;
-    this.waits++;
   }
 
   noteNobodyWaits(): void {
+    this.#isOpen = false;
     this.#waitingSince = NEVER;
     this.#nextAt = NEVER;
   }

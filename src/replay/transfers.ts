@@ -51,9 +51,12 @@ export class TransferTable {
   /** Whether a captured packet comes from the online server of some pair. */
   isFromOnline(p: IpView): boolean {
     const candidates = this.#byPort.get(p.sourcePort);
-    return (
-      candidates?.some(({ address }) => address === undefined || isSource(address, p)) ?? false
-    );
+    if (candidates === undefined) return false;
+    for (let i = 0; i < candidates.length; i++) {
+      const { address } = candidates[i] as Transfer;
+      if (address === undefined || isSource(address, p)) return true;
+    }
+    return false;
   }
 }
 

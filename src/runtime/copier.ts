@@ -8,7 +8,6 @@ import type { CapturedPacket, PacketSource } from '../ports/packet-source.ts';
 import type { Clock, WakeTimer, Watchable } from '../ports/reactor.ts';
 import type { Datagrams } from '../replay/datagrams.ts';
 import type { Replayer } from '../replay/replayer.ts';
-import { NO_RATES } from '../replay/throttle.ts';
 import { isUdp } from '../wire/udp.ts';
 import { type BatchHandler, serveBatches } from './batches.ts';
 import type { InterceptLinks, LinkEvents } from './intercept-links.ts';
@@ -62,8 +61,6 @@ export class Copier implements BatchHandler, LinkEvents {
     const { replayer, datagrams, clock, source } = this.#parts;
     source.close();
     this.#now = clock.now();
-    // The last resets wait for nobody.
-    replayer.changeRates(this.#now, NO_RATES);
     replayer.stop(this.#now);
     datagrams?.stop();
     this.#drain();
@@ -78,7 +75,7 @@ export class Copier implements BatchHandler, LinkEvents {
     replayer.stop(this.#now);
     datagrams?.stop();
     this.#drain();
-    replayer.forgetEnded(this.#now);
+    replayer.forgetRound(this.#now);
   }
 
   /** Gives the replayer a command, such as another share, and does what follows from it. */

@@ -97,7 +97,7 @@ describe('the next round', () => {
     expect(d.client('S', { seq: CLIENT_ISN })).toBe(Verdict.synAgain);
     d.stop();
     expect(d.takeSent().map(({ flags }) => flags)).toEqual(['RA']);
-    d.replayer.forgetEnded(d.now);
+    d.replayer.forgetRound(d.now);
     expect(d.replayer.size).toBe(0);
     expect(d.client('S', { seq: CLIENT_ISN })).toBe(Verdict.syn);
     d.expect('S', { seq: CLIENT_ISN });

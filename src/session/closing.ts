@@ -32,7 +32,8 @@ export function endSession(s: SessionState, now: Instant, outcome: Outcome, rese
 
 /** A copy that was cut has one end, however the rest went. */
 function conclude(s: SessionState, outcome: Outcome): void {
-  s.outcome = s.isCut && outcome !== Outcome.internalError ? Outcome.captureGap : outcome;
+  const isOurs = outcome === Outcome.internalError || outcome === Outcome.shed;
+  s.outcome = s.isCut && !isOurs ? Outcome.captureGap : outcome;
   concludeRequests(s, s.outcome);
 }
 

@@ -142,4 +142,5 @@ export function beginElsewhere(s: SessionState, ends: CopyEndpoints): void {
   s.answerRstDue = false;
   s.rtxAt = s.timedAt = NEVER;
   s.retries = 0;
+  s.rtt.reset();
 }

@@ -42,7 +42,7 @@ export const Verdict = {
   onlineServer: 18,
   /** The capture has seen the same packet twice, on two interfaces for example: sooner after it than a client sends anything again. */
   seenTwice: 19,
-  /** Payload of a connection that a limit, a lack of ports or the loopback rule kept from being copied when it began. */
+  /** Payload of a connection that a limit, a lack of ports or the loopback rule kept from being copied, when it began or later. */
   leftOut: 20,
   /** More connections began in a second than are to be copied. */
   overRate: 21,

@@ -37,6 +37,11 @@ export class RttEstimator {
     this.#rto = Math.min(MAX_RTO, Math.max(MIN_RTO, rto));
   }
 
+  /** Before any sample: the back-off of a SYN is over, which goes out again from elsewhere. */
+  reset(): void {
+    this.#rto = INITIAL_RTO;
+  }
+
   /** RFC 6298 (5.5). */
   backOff(): void {
     this.#rto = Math.min(MAX_RTO, this.#rto * 2);

@@ -12,7 +12,7 @@ interface LeftRoute {
  * Routes that copies have left without having ended by themselves. A route that is kept for nothing keeps its address and port
  * from every other tcpcopy, so each is given up, unless another copy has its ends by then.
  */
-export class LeftRoutes {
+export class AbandonedRoutes {
   readonly #copies: CopyTable;
   #routes: LeftRoute[] = [];
 
