@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { millis, seconds } from '../base/time.ts';
+import { COMBINED } from '../control/response-form.ts';
 import { parseAddress, type IpAddress } from '../wire/address.ts';
 import type { InterceptConfig, TcpcopyConfig } from './config.ts';
 import { readInterceptConfig } from './intercept-config.ts';
@@ -35,7 +36,7 @@ describe('readTcpcopyConfig', () => {
       lonely: false,
       single: false,
       udp: false,
-      payloadMessages: false,
+      responseForm: COMBINED,
       clientRanges: [],
       percentage: 100,
       copies: 1,
@@ -279,7 +280,7 @@ describe('readInterceptConfig', () => {
       logLevel: 'info',
       logFormat: 'text',
       allowOriginal: true,
-      payloadMessages: false,
+      responseForm: COMBINED,
       warnings: [],
     });
   });

@@ -12,12 +12,14 @@ import {
 import { buildPacket, sackOption, timestampOption } from '../../test/property/wire-packets.ts';
 import { parseAddress } from '../wire/address.ts';
 import type { InterceptEndOptions } from './intercept-end.ts';
+import { COMBINED_WITH_PAYLOAD } from './response-form.ts';
 import { ByeCode } from './small-frames.ts';
 import type { TcpcopyEndOptions } from './tcpcopy-end.ts';
 
 const V4 = [parseAddress('10.1.2.3')!, 40_000, parseAddress('192.168.0.2')!, 8080] as const;
 const V6 = [parseAddress('fd01::9')!, 40_001, parseAddress('fd00::2')!, 80] as const;
 const KEY = signerOf('k');
+const WITH_PAYLOAD = { responseForm: COMBINED_WITH_PAYLOAD };
 const SACK = sackOption([
   [1, 5],
   [7, 9],
@@ -100,7 +102,7 @@ function converse(
 const DIALECTS: [string, Partial<TcpcopyEndOptions>, Partial<InterceptEndOptions>][] = [
   ['without a key', {}, {}],
   ['with a key', { key: KEY }, { key: KEY, allowOriginal: false }],
-  ['in payload mode until the change', { payloadMessages: true }, { payloadMessages: true }],
+  ['in payload mode until the change', WITH_PAYLOAD, WITH_PAYLOAD],
 ];
 
 /** Lone cuts everywhere, one octet at a time, and pieces of each small size. */

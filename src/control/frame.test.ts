@@ -3,16 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { buildPacket, memoryOf } from '../../test/property/wire-packets.ts';
 import type { Memory } from '../base/memory.ts';
 import { PacketView } from '../wire/packet-view.ts';
-import {
-  AddResult,
-  FRAME_ERROR_TEXT,
-  FrameDecoder,
-  FrameEncoder,
-  FrameError,
-  MAX_FRAME_LENGTH,
-  type ResponseHandler,
-} from './frame.ts';
+import { AddResult, FrameDecoder, FrameEncoder, type ResponseHandler } from './frame.ts';
+import { FRAME_ERROR_TEXT, FrameError } from './frame-error.ts';
 import { OutBuffer } from './out-buffer.ts';
+import { COMBINED_WITH_PAYLOAD, MAX_FRAME_LENGTH } from './response-form.ts';
 import { MESSAGE_LENGTH } from './response-message.ts';
 
 class Recorder implements ResponseHandler {
@@ -124,7 +118,7 @@ describe('FrameDecoder in payload mode', () => {
   it('reads 6 messages of 192 octets, however they are split', () => {
     const octets = [0, 6, ...[1, 2, 3, 4, 5, 6].flatMap(long), 0, 1, ...long(7)];
     for (let cut = 0; cut <= octets.length; cut += 7) {
-      const decoder = new FrameDecoder({ payload: true });
+      const decoder = new FrameDecoder({ form: COMBINED_WITH_PAYLOAD });
       const heard: number[] = [];
       const handler = {
         handleResponse: (memory: Memory, offset: number): void => {
@@ -142,7 +136,7 @@ describe('FrameDecoder in payload mode', () => {
     ['a count of 7', [0, 7]],
     ['a second message of 64 octets', [0, 2, ...message(1), ...new Uint8Array(128), ...long(0)]],
   ])('names an intercept built without it: %s', (_name, octets) => {
-    const decoder = new FrameDecoder({ payload: true });
+    const decoder = new FrameDecoder({ form: COMBINED_WITH_PAYLOAD });
     const spoiled = Uint8Array.from(octets);
     if (spoiled.length > 2) spoiled[2 + 192] = 0;
     decoder.push(memoryOf(spoiled), spoiled.length, new Recorder());
@@ -151,7 +145,7 @@ describe('FrameDecoder in payload mode', () => {
   });
 
   it('refuses a count of 17 as no build would send it', () => {
-    const decoder = new FrameDecoder({ payload: true });
+    const decoder = new FrameDecoder({ form: COMBINED_WITH_PAYLOAD });
     expect(decoder.push(memoryOf([0, 17]), 2, new Recorder())).toBe(FrameError.badCount);
   });
 });
@@ -159,7 +153,7 @@ describe('FrameDecoder in payload mode', () => {
 describe('FrameEncoder in payload mode', () => {
   /** Payload of the only message, as a receiver finds it; the rest of the message must be zeros. */
   function sent(packet: Uint8Array, captured: number): number[] {
-    const encoder = new FrameEncoder(4, { payload: true });
+    const encoder = new FrameEncoder(4, { form: COMBINED_WITH_PAYLOAD });
     encoder.add(viewOf(packet), packet.length);
     encoder.clear();
     encoder.memory.bytes.fill(0xee);
@@ -190,7 +184,7 @@ describe('FrameEncoder in payload mode', () => {
   });
 
   it('begins another frame after 6 messages', () => {
-    const encoder = new FrameEncoder(2, { payload: true });
+    const encoder = new FrameEncoder(2, { form: COMBINED_WITH_PAYLOAD });
     for (let i = 0; i < 12; i++) expect(encoder.add(viewOf(buildPacket()))).toBe(AddResult.ok);
     expect(encoder.add(viewOf(buildPacket()))).toBe(AddResult.full);
     expect(encoder.addMessage(memoryOf(message(1)), 0)).toBe(AddResult.full);

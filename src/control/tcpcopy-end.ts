@@ -6,9 +6,11 @@ import { type Handshake, prove, Prover } from './authentication.ts';
 import { ControlEnd } from './control-end.ts';
 import { FINE, FrameType } from './extended-frame.ts';
 import { Fault } from './fault.ts';
-import { FRAME_ERROR_TEXT, FrameDecoder, FrameError, Mark, type ResponseHandler } from './frame.ts';
+import { FrameDecoder, Mark, type ResponseHandler } from './frame.ts';
+import { FRAME_ERROR_TEXT, FrameError } from './frame-error.ts';
 import { EXTENDED_VERSION, HelloFlag, HelloReader } from './hello.ts';
 import { REGISTRATION_LENGTH, RegistrationType, writeOffer, writeSwitch } from './registration.ts';
+import { COMBINED } from './response-form.ts';
 import { readRecord } from './response-record.ts';
 import { addOctets, ByeCode, type ControlTarget, readSession, readU64 } from './small-frames.ts';
 import { Stage, TellResult } from './stage.ts';
@@ -47,7 +49,7 @@ export class TcpcopyEnd extends ControlEnd {
     this.#options = options;
     this.#handler = handler;
     this.#announcements = new Announcements(options);
-    this.#version6 = new FrameDecoder({ payload: options.payloadMessages ?? false, marks: true });
+    this.#version6 = new FrameDecoder({ form: options.responseForm ?? COMBINED, marks: true });
     this.#fromVersion6 = {
       handleResponse: (memory, offset) => this.#handleMessage(memory, offset),
     };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addOf, at, Bench, VERSION } from '../../test/property/intercept-bench.ts';
 import { buildPacket, slowSum, timestampOption } from '../../test/property/wire-packets.ts';
+import { COMBINED_WITH_PAYLOAD } from '../control/response-form.ts';
 import { parseAddress } from '../wire/address.ts';
 import { describeCounters } from './counters.ts';
 import { originalKey } from './original-key.ts';
@@ -57,7 +58,7 @@ describe('intercept --with-resp-payload', () => {
   const payloadOf = (length: number): number[] => Array.from({ length }, (_, i) => 1 + (i & 127));
 
   it('row 40: sends up to 128 octets of payload behind the headers', () => {
-    const bench = new Bench({ payloadMessages: true });
+    const bench = new Bench({ responseForm: COMBINED_WITH_PAYLOAD });
     expect(bench.core.wantedPayload).toBe(128);
     bench.connect(1, addOf(40_000));
     const packet = buildPacket({ options: timestampOption(1, 2), payload: payloadOf(100) });
@@ -67,7 +68,7 @@ describe('intercept --with-resp-payload', () => {
   });
 
   it('row 42: puts six into a frame at the most', () => {
-    const bench = new Bench({ payloadMessages: true });
+    const bench = new Bench({ responseForm: COMBINED_WITH_PAYLOAD });
     bench.connect(1, addOf(40_000));
     for (let n = 0; n < 10; n++) bench.capture({});
     bench.core.pollTransmit(at(0), bench);

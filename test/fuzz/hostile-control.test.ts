@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { FlowKey } from '../../src/base/flow-key.ts';
 import { Memory } from '../../src/base/memory.ts';
 import type { Random } from '../../src/base/random.ts';
-import { FrameDecoder, FrameError } from '../../src/control/frame.ts';
+import { FrameDecoder } from '../../src/control/frame.ts';
+import { FrameError } from '../../src/control/frame-error.ts';
 import { RegistrationDecoder, RegistrationError } from '../../src/control/registration.ts';
 import { check, fuzz, RUNS } from './seed.ts';
 
