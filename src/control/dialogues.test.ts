@@ -102,7 +102,8 @@ function converse(
 const DIALECTS: [string, Partial<TcpcopyEndOptions>, Partial<InterceptEndOptions>][] = [
   ['without a key', {}, {}],
   ['with a key', { key: KEY }, { key: KEY, allowOriginal: false }],
-  ['in payload mode until the change', WITH_PAYLOAD, WITH_PAYLOAD],
+  ['where only tcpcopy was told of an original with payload', WITH_PAYLOAD, {}],
+  ['where only intercept was told of an original with payload', {}, WITH_PAYLOAD],
 ];
 
 /** Lone cuts everywhere, one octet at a time, and pieces of each small size. */

@@ -54,7 +54,7 @@ export class InterceptEnd extends ControlEnd {
   protected readonly peerName = 'tcpcopy';
   readonly #handler: InterceptEndHandler;
   readonly #options: InterceptEndOptions;
-  readonly #encoder: FrameEncoder;
+  #encoder: FrameEncoder;
   readonly #registrations = new RegistrationDecoder();
   readonly #fromVersion6: RegistrationHandler;
   readonly #key = new FlowKey();
@@ -201,6 +201,8 @@ export class InterceptEnd extends ControlEnd {
     const { memory } = this;
     writeHello(memory, at, { version, flags, capabilities: CAPABILITIES }, nonce);
     this.#hello = memory.bytes.slice(at + 4, at + HELLO_LENGTH);
+    // It is of ours, and what we were told of originals is not said of it.
+    this.#encoder = new FrameEncoder(MAX_FRAMES, { out: this.out });
   }
 
   /** Of a session in version 6. */

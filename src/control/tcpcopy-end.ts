@@ -33,7 +33,7 @@ const FIRST_ROOM = 1024;
 export class TcpcopyEnd extends ControlEnd {
   readonly #handler: TcpcopyEndHandler;
   readonly #options: TcpcopyEndOptions;
-  readonly #version6: FrameDecoder;
+  #version6: FrameDecoder;
   readonly #fromVersion6: ResponseHandler;
   protected readonly peerName = 'intercept';
   #stage: Stage = Stage.offered;
@@ -159,13 +159,19 @@ export class TcpcopyEnd extends ControlEnd {
     if (error !== FrameError.none && this.failure === null) {
       this.failWith(Fault.badFrame, FRAME_ERROR_TEXT[error]);
     } else if (decoder.mark === Mark.hello) {
-      if (hello === null) this.#hello = new HelloReader();
+      if (hello === null) this.#beginHello();
       else this.failWith(Fault.badHello, 'intercept answered the offer twice');
     } else if (decoder.mark === Mark.extended) {
       if (hello !== null) this.readsFrames = true;
       else this.failWith(Fault.badSwitch, 'intercept changed the protocol before it was agreed on');
     }
     return decoder.consumed;
+  }
+
+  /** Whoever says hello sends the default form from here on, whatever we were told of originals. */
+  #beginHello(): void {
+    this.#hello = new HelloReader();
+    this.#version6 = new FrameDecoder({ marks: true });
   }
 
   #handleHello(reader: HelloReader): void {
