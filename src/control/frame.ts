@@ -14,7 +14,8 @@ import { MESSAGE_LENGTH, responseParts, writePayload, writeResponse } from './re
 /*
  * How response messages travel from intercept to tcpcopy: frame := count (2 octets, big-endian, 1 to 16), then so many
  * messages of 64 octets; in payload mode 1 to 6 messages of 192. The original reads one frame at a wake-up and spins until
- * it has all of it, so a frame must leave in one write.
+ * it has all of it, so a frame must leave in one write. In the bare form there are no frames, and a message begins where the
+ * last one ends; no count and no mark begins like an IPv4 header, so these are told apart by their first octet.
  */
 
 export interface ResponseHandler {
@@ -25,7 +26,7 @@ export interface ResponseHandler {
   handleResponse(memory: Memory, offset: number): void;
 }
 
-/** Counts that are none: at the begin of a frame they mark what the extended protocol puts there. */
+/** Counts that are none: where a frame or a bare message could begin they mark what the extended protocol puts there. */
 export const Mark = {
   none: 0,
   /** "TC", of the hello. */
@@ -45,12 +46,14 @@ export interface FrameDecoderOptions {
 /** tcpcopy's end of a connection: octets in, in pieces of any size, response headers out. One for each connection. */
 export class FrameDecoder {
   readonly messageLength: number;
-  readonly #maxMessages: number;
+  readonly #isBare: boolean;
+  /** The highest count; −1 where there is none. */
+  readonly #maxCount: number;
   readonly #marks: boolean;
   readonly #scratch: Memory;
   /** Octets of the message in hand that are in `#scratch`. */
   #partial = 0;
-  /** Messages of the frame in hand that are still to come. */
+  /** Messages of the frame in hand that are still to come; 1 in a bare message. */
   #left = 0;
   /** First octet of a count that was split; −1 when there is none. */
   #countHigh = -1;
@@ -64,9 +67,10 @@ export class FrameDecoder {
   messages = 0;
 
   constructor(options: FrameDecoderOptions = {}) {
-    const { messageLength, maxMessages } = options.form ?? COMBINED;
+    const { messageLength, maxMessages, frameHeader } = options.form ?? COMBINED;
     this.messageLength = messageLength;
-    this.#maxMessages = maxMessages;
+    this.#isBare = frameHeader === 0;
+    this.#maxCount = this.#isBare ? -1 : maxMessages;
     this.#marks = options.marks ?? false;
     this.#scratch = Memory.alloc(this.messageLength);
   }
@@ -80,7 +84,7 @@ export class FrameDecoder {
     return this.#mark;
   }
 
-  /** Whether a frame has begun and is not complete. */
+  /** Whether a frame or a bare message has begun and is not complete. */
   get inFrame(): boolean {
     return this.#left > 0 || this.#countHigh >= 0;
   }
@@ -95,7 +99,13 @@ export class FrameDecoder {
     this.#mark = Mark.none;
     while (at < end && this.#error === FrameError.none && this.#mark === Mark.none) {
       if (this.#left === 0) {
-        this.#countOctet(memory.bytes[at++] as number);
+        const octet = memory.bytes[at] as number;
+        if (this.#isBare && this.#countHigh < 0 && isIpv4(octet)) {
+          this.#left = 1;
+        } else {
+          at++;
+          this.#countOctet(octet);
+        }
       } else if (this.#partial === 0 && end - at >= size) {
         this.#deliver(memory, at, handler);
         at += size;
@@ -118,7 +128,7 @@ export class FrameDecoder {
     }
     const count = (this.#countHigh << 8) | octet;
     this.#countHigh = -1;
-    if (count > this.#maxMessages) {
+    if (count > this.#maxCount) {
       if (this.#marks && (count === Mark.hello || count === Mark.extended)) this.#mark = count;
       else this.#error = this.#badCount(count);
       return;
@@ -128,6 +138,10 @@ export class FrameDecoder {
   }
 
   #badCount(count: number): FrameError {
+    if (this.#isBare) {
+      const isFrame = this.messages === 0 && count <= MAX_FRAME_MESSAGES;
+      return isFrame ? FrameError.combined : FrameError.noHeader;
+    }
     // The original's uncombined build begins with version 4, IHL 5 and a type of service, nearly always 0x4500.
     if (this.frames === 0 && count >>> 8 === 0x45) return FrameError.uncombined;
     return count <= MAX_FRAME_MESSAGES ? FrameError.noPayload : FrameError.badCount;
@@ -135,7 +149,7 @@ export class FrameDecoder {
 
   #deliver(memory: Memory, at: number, handler: ResponseHandler): void {
     this.#left--;
-    if ((memory.bytes[at] as number) >>> 4 !== 4) {
+    if (!isIpv4(memory.bytes[at] as number)) {
       const plain = this.messageLength === MESSAGE_LENGTH;
       this.#error = plain ? FrameError.notIpv4 : FrameError.noPayload;
       return;
@@ -144,6 +158,9 @@ export class FrameDecoder {
     handler.handleResponse(memory, at);
   }
 }
+
+/** Whether a header that begins so is one of IPv4. */
+const isIpv4 = (octet: number): boolean => octet >>> 4 === 4;
 
 /** Whether a response went into the frames. */
 export const AddResult = {
@@ -167,7 +184,7 @@ export interface FrameEncoderOptions {
 }
 
 /**
- * intercept's end of a connection: responses in, one run of whole frames out, at `memory[0 … length)`. One for each
+ * intercept's end of a connection: responses in, one run of whole frames or messages out, at `memory[0 … length)`. One for each
  * connection. The count of the last frame is kept right at every step, so the run may be sent at any time.
  */
 export class FrameEncoder {
@@ -178,7 +195,7 @@ export class FrameEncoder {
   /** Responses in the run; fewer than messages when some were too long for one. */
   packets = 0;
 
-  /** Room for at most `maxFrames` frames; the memory starts small and doubles as it is needed. */
+  /** Room for at most `maxFrames` frames, or as many messages without; the memory starts small and doubles as it is needed. */
   constructor(maxFrames: number, options: FrameEncoderOptions = {}) {
     const form = options.form ?? COMBINED;
     this.#form = form;
@@ -191,7 +208,7 @@ export class FrameEncoder {
     return this.#out.memory;
   }
 
-  /** Octets of whole frames. */
+  /** Octets of the run. */
   get length(): number {
     return this.#out.length;
   }
@@ -231,10 +248,11 @@ export class FrameEncoder {
     this.packets = 0;
   }
 
-  /** The offset of the next message; opens a frame when there is none or the last one is full. */
+  /** The offset of the next message; opens a frame when there is none or the last one is full, where there are any. */
   #next(): number {
     const out = this.#out;
     const { frameHeader, maxMessages, messageLength } = this.#form;
+    if (frameHeader === 0) return out.take(messageLength);
     const count = this.#count();
     if (count === 0 || count === maxMessages) {
       const at = out.take(frameHeader);

@@ -14,9 +14,9 @@ export const MAX_FRAME_LENGTH: number = FRAME_HEADER_LENGTH + MAX_FRAME_MESSAGES
  * have been told the same.
  */
 export interface ResponseForm {
-  /** Octets of the count that begins a frame. */
+  /** Octets of the count that begins a frame; 0 where there are no frames. */
   readonly frameHeader: number;
-  /** Messages in one frame, at the most. */
+  /** Messages in one frame, at the most. Without frames, those that what gathers for a slow peer is measured by. */
   readonly maxMessages: number;
   /** Octets of one message: 64 of headers, and the payload. */
   readonly messageLength: number;
@@ -34,6 +34,13 @@ export const COMBINED_WITH_PAYLOAD: ResponseForm = {
   frameHeader: FRAME_HEADER_LENGTH,
   maxMessages: MAX_PAYLOAD_FRAME_MESSAGES,
   messageLength: PAYLOAD_MESSAGE_LENGTH,
+};
+
+/** Headers alone, one message after another without frames (`--disable-combined`). The original has no such build with payload. */
+export const BARE: ResponseForm = {
+  frameHeader: 0,
+  maxMessages: MAX_FRAME_MESSAGES,
+  messageLength: MESSAGE_LENGTH,
 };
 
 /** Octets of payload that a message has room for. */
