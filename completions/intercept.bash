@@ -26,6 +26,6 @@ _intercept() {
       :
       return ;;
   esac
-  COMPREPLY=($(compgen -W '-F --filter -i --interface -D --docker --dnat -s --delay-table -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload -n --batch --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect --queue -x --pass-through -q --queue-length -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version' -- "$cur"))
+  COMPREPLY=($(compgen -W '-F --filter -i --interface -D --docker --dnat -s --delay-table -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload --disable-combined -n --batch --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect --queue -x --pass-through -q --queue-length -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version' -- "$cur"))
 }
 complete -F _intercept intercept
