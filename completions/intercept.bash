@@ -30,7 +30,7 @@ _intercept() {
     COMPREPLY=($(compgen -W 'status statistics get set unset reload stop --control-socket --config' -- "$cur"))
     return
   fi
-  local words='-F --filter -i --interface -D --docker --dnat -s --delay-table -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload -n --batch --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect --queue -x --pass-through -q --queue-length -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version'
+  local words='-F --filter -i --interface -D --docker --dnat -s --delay-table -p --port -b --bind --key-file --allow-original --tls-cert --tls-key --with-resp-payload --disable-combined -n --batch --max-connections --max-connections-per-peer --max-routes --max-routes-per-peer --single -c --protect --queue -x --pass-through -q --queue-length -l --log-file --log-level --log-format -P --pid-file -d --daemon --user --control-socket --config --check -h --help -v --version'
   [[ $COMP_CWORD -eq 1 ]] && words+=' ctl'
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }

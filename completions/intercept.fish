@@ -14,6 +14,7 @@ complete -c intercept -l allow-original -d 'with --key-file, serve a tcpcopy of 
 complete -c intercept -l tls-cert -r -F -d 'speak TLS 1.3 on the control port, with the certificate'
 complete -c intercept -l tls-key -r -F -d 'the private key'
 complete -c intercept -l with-resp-payload -d 'send the payload of short responses too, to a tcpcopy of the original ...'
+complete -c intercept -l disable-combined -d 'send responses one by one, without frames, to a tcpcopy of the ...'
 complete -c intercept -s n -l batch -x -d 'no effect: the size of a batch follows from the load here'
 complete -c intercept -l max-connections -x -d 'connections from tcpcopy at once'
 complete -c intercept -l max-connections-per-peer -x -d 'the same, from one address'

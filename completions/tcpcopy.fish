@@ -21,6 +21,7 @@ complete -c tcpcopy -s L -l lonely -d 'go on without any intercept, also of the 
 complete -c tcpcopy -l key-file -r -F -d 'file with the key, 16 octets or more, that intercept must prove to ...'
 complete -c tcpcopy -l tls-ca -r -F -d 'speak TLS 1.3 with intercept'
 complete -c tcpcopy -l with-resp-payload -d 'the intercept is an original built with --with-resp-payload: read its ...'
+complete -c tcpcopy -l disable-combined -d 'the intercept is an original built with --disable-combined: read its ...'
 complete -c tcpcopy -l single -d 'register no sessions: the intercept runs with --single and shares its ...'
 complete -c tcpcopy -s M -l mtu -x -d 'largest packet towards the target, IP header included, 576 to 65535'
 complete -c tcpcopy -s D -l mss -x -d 'maximum segment size announced in a SYN that no client sent'

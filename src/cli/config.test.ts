@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { millis, seconds } from '../base/time.ts';
+import { BARE, COMBINED, COMBINED_WITH_PAYLOAD } from '../control/response-form.ts';
 import { parseAddress, type IpAddress } from '../wire/address.ts';
 import type { InterceptConfig, TcpcopyConfig } from './config.ts';
 import { readInterceptConfig } from './intercept-config.ts';
@@ -35,7 +36,7 @@ describe('readTcpcopyConfig', () => {
       lonely: false,
       single: false,
       udp: false,
-      payloadMessages: false,
+      responseForm: COMBINED,
       clientRanges: [],
       percentage: 100,
       copies: 1,
@@ -279,7 +280,7 @@ describe('readInterceptConfig', () => {
       logLevel: 'info',
       logFormat: 'text',
       allowOriginal: true,
-      payloadMessages: false,
+      responseForm: COMBINED,
       warnings: [],
     });
   });
@@ -364,5 +365,19 @@ describe('readInterceptConfig', () => {
     expect([bind('0.0.0.0'), bind('::')]).toEqual([undefined, undefined]);
     expect(() => bind('eth0')).toThrow('Cannot use -b "eth0"');
     expect(() => bind('224.0.0.1')).toThrow('Cannot use -b "224.0.0.1"');
+  });
+});
+
+describe.each([
+  ['tcpcopy', (line: string) => tcpcopy(`-x 80-10.0.0.2:80 -s 10.0.0.9${line}`)],
+  ['intercept', (line: string) => intercept(...line.split(' ').filter(Boolean))],
+])('%s, how a peer of the original was built', (_name, read) => {
+  it('is said by at most one option', () => {
+    expect(read('').responseForm).toBe(COMBINED);
+    expect(read(' --with-resp-payload').responseForm).toBe(COMBINED_WITH_PAYLOAD);
+    expect(read(' --disable-combined').responseForm).toBe(BARE);
+    expect(() => read(' --disable-combined --with-resp-payload')).toThrow(
+      'Cannot use --disable-combined with --with-resp-payload',
+    );
   });
 });

@@ -1,4 +1,5 @@
 import type { Duration } from '../base/time.ts';
+import type { ResponseForm } from '../control/response-form.ts';
 import type { Ramp } from '../replay/share.ts';
 import type { Rates } from '../replay/throttle.ts';
 import type { GapPolicy } from '../session/context.ts';
@@ -112,8 +113,8 @@ export interface TcpcopyConfig extends ProcessConfig {
   readonly lonely: boolean;
   /** No sessions are registered. */
   readonly single: boolean;
-  /** The intercept is an original that sends payload. */
-  readonly payloadMessages: boolean;
+  /** What an intercept of the original was built to send. */
+  readonly responseForm: ResponseForm;
   /** Path of the pre-shared key. */
   readonly keyFile?: string;
   /** Path of the certificates that intercept's is checked against; TLS is spoken when it is there. */
@@ -206,6 +207,6 @@ export interface InterceptConfig extends ProcessConfig {
   readonly allowOriginal: boolean;
   /** Paths of certificate and key; TLS is spoken when they are there. */
   readonly tls?: { readonly certificate: string; readonly key: string };
-  /** Messages of version 6 hold payload. */
-  readonly payloadMessages: boolean;
+  /** What a tcpcopy of the original was built to read. */
+  readonly responseForm: ResponseForm;
 }

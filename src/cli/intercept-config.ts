@@ -7,6 +7,7 @@ import type { OptionValues } from './option-values.ts';
 import { parseInterfaces } from './parse-interfaces.ts';
 import { readFilter, readProcessConfig } from './process-config.ts';
 import { readQueue } from './queue-config.ts';
+import { readResponseForm } from './response-form.ts';
 
 /**
  * The configuration that the options of intercept spell.
@@ -49,7 +50,7 @@ export function readInterceptConfig(values: OptionValues): InterceptConfig {
     ...(keyFile !== undefined && { keyFile: resolve(keyFile) }),
     allowOriginal: keyFile === undefined || values.has('allow-original'),
     ...(tls && { tls }),
-    payloadMessages: values.has('with-resp-payload'),
+    responseForm: readResponseForm(values),
     ...(redirect && { redirect }),
     ...(single && { single: { protect: values.has('protect') } }),
   };

@@ -80,7 +80,7 @@ function endOptions(
     channelBinding: stream.channelBinding ?? new Uint8Array(NONCE_LENGTH),
     instance,
     payload: 0,
-    payloadMessages: config.payloadMessages,
+    responseForm: config.responseForm,
     targets: config.transfers.map(({ target }) => target),
   };
 }

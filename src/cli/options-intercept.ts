@@ -98,6 +98,12 @@ const OPTIONS: readonly OptionSpec[] = [
     doc: 'send the payload of short responses too, to a tcpcopy of the original that was built for it',
   },
   {
+    name: 'disable-combined',
+    value: { kind: 'flag' },
+    group: CONTROL,
+    doc: 'send responses one by one, without frames, to a tcpcopy of the original that was built with --disable-combined; for one of ours nothing changes',
+  },
+  {
     letter: 'n',
     name: 'batch',
     value: { kind: 'integer', argument: 'n', min: 0, max: 65535 },

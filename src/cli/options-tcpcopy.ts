@@ -158,6 +158,12 @@ const CONTROL_OPTIONS: readonly OptionSpec[] = [
     doc: 'the intercept is an original built with --with-resp-payload: read its longer messages',
   },
   {
+    name: 'disable-combined',
+    value: { kind: 'flag' },
+    group: CONTROL,
+    doc: 'the intercept is an original built with --disable-combined: read its responses one by one, without frames; with one of ours nothing changes',
+  },
+  {
     name: 'single',
     value: { kind: 'flag' },
     group: CONTROL,

@@ -67,12 +67,12 @@ async function startIntercept(
 }
 
 function newInterceptor(config: InterceptConfig, log: Log): Interceptor {
-  const { keyFile, allowOriginal, limits, dnat, single, redirect, payloadMessages } = config;
+  const { keyFile, allowOriginal, limits, dnat, single, redirect, responseForm } = config;
   const key = keyFile === undefined ? null : readKey(keyFile);
   return new Interceptor(log, randomBytes(4).readInt32LE(), {
     ...limits,
     dnat,
-    payloadMessages,
+    responseForm,
     access: { key, allowOriginal, makeNonce: () => randomBytes(NONCE_LENGTH) },
     ...(single && { single }),
     ...(redirect && { redirect }),

@@ -20,6 +20,7 @@ import {
   type Transfers,
 } from './parse-transfers.ts';
 import { readFilter, readProcessConfig } from './process-config.ts';
+import { readResponseForm } from './response-form.ts';
 import { resolveHost } from './resolve-servers.ts';
 import { refuseSelfCopy } from './self-copy.ts';
 
@@ -84,7 +85,7 @@ export function readTcpcopyConfig(
     connectionsPerServer: values.integer('connections'),
     lonely: values.has('lonely'),
     single: values.has('single'),
-    payloadMessages: values.has('with-resp-payload'),
+    responseForm: readResponseForm(values),
     ...(keyFile !== undefined && { keyFile: resolve(keyFile) }),
     ...(tlsCa !== undefined && { tlsCa: resolve(tlsCa) }),
     clientAddresses: clients.addresses,

@@ -12,12 +12,15 @@ import {
 import { buildPacket, sackOption, timestampOption } from '../../test/property/wire-packets.ts';
 import { parseAddress } from '../wire/address.ts';
 import type { InterceptEndOptions } from './intercept-end.ts';
+import { BARE, COMBINED_WITH_PAYLOAD } from './response-form.ts';
 import { ByeCode } from './small-frames.ts';
 import type { TcpcopyEndOptions } from './tcpcopy-end.ts';
 
 const V4 = [parseAddress('10.1.2.3')!, 40_000, parseAddress('192.168.0.2')!, 8080] as const;
 const V6 = [parseAddress('fd01::9')!, 40_001, parseAddress('fd00::2')!, 80] as const;
 const KEY = signerOf('k');
+const WITHOUT_FRAMES = { responseForm: BARE };
+const WITH_PAYLOAD = { responseForm: COMBINED_WITH_PAYLOAD };
 const SACK = sackOption([
   [1, 5],
   [7, 9],
@@ -100,7 +103,11 @@ function converse(
 const DIALECTS: [string, Partial<TcpcopyEndOptions>, Partial<InterceptEndOptions>][] = [
   ['without a key', {}, {}],
   ['with a key', { key: KEY }, { key: KEY, allowOriginal: false }],
-  ['in payload mode until the change', { payloadMessages: true }, { payloadMessages: true }],
+  ['where only tcpcopy was told of an original with payload', WITH_PAYLOAD, {}],
+  ['where only intercept was told of an original with payload', {}, WITH_PAYLOAD],
+  ['where only tcpcopy was told of an original without frames', WITHOUT_FRAMES, {}],
+  ['where only intercept was told of an original without frames', {}, WITHOUT_FRAMES],
+  ['where both were told of an original without frames', WITHOUT_FRAMES, WITHOUT_FRAMES],
 ];
 
 /** Lone cuts everywhere, one octet at a time, and pieces of each small size. */

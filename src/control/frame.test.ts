@@ -3,16 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { buildPacket, memoryOf } from '../../test/property/wire-packets.ts';
 import type { Memory } from '../base/memory.ts';
 import { PacketView } from '../wire/packet-view.ts';
-import {
-  AddResult,
-  FRAME_ERROR_TEXT,
-  FrameDecoder,
-  FrameEncoder,
-  FrameError,
-  MAX_FRAME_LENGTH,
-  type ResponseHandler,
-} from './frame.ts';
+import { AddResult, FrameDecoder, FrameEncoder, Mark, type ResponseHandler } from './frame.ts';
+import { FRAME_ERROR_TEXT, FrameError } from './frame-error.ts';
 import { OutBuffer } from './out-buffer.ts';
+import {
+  BARE,
+  COMBINED,
+  COMBINED_WITH_PAYLOAD,
+  MAX_FRAME_LENGTH,
+  type ResponseForm,
+} from './response-form.ts';
 import { MESSAGE_LENGTH } from './response-message.ts';
 
 class Recorder implements ResponseHandler {
@@ -36,11 +36,11 @@ const frame = (...messages: Uint8Array[]): number[] => [
   ...messages.flatMap((m) => Array.from(m)),
 ];
 
-function decode(pieces: readonly ArrayLike<number>[]): {
-  decoder: FrameDecoder;
-  messages: Uint8Array[];
-} {
-  const decoder = new FrameDecoder();
+function decode(
+  pieces: readonly ArrayLike<number>[],
+  form: ResponseForm = COMBINED,
+): { decoder: FrameDecoder; messages: Uint8Array[] } {
+  const decoder = new FrameDecoder({ form });
   const recorder = new Recorder();
   for (const piece of pieces) {
     const memory = memoryOf(piece);
@@ -124,7 +124,7 @@ describe('FrameDecoder in payload mode', () => {
   it('reads 6 messages of 192 octets, however they are split', () => {
     const octets = [0, 6, ...[1, 2, 3, 4, 5, 6].flatMap(long), 0, 1, ...long(7)];
     for (let cut = 0; cut <= octets.length; cut += 7) {
-      const decoder = new FrameDecoder({ payload: true });
+      const decoder = new FrameDecoder({ form: COMBINED_WITH_PAYLOAD });
       const heard: number[] = [];
       const handler = {
         handleResponse: (memory: Memory, offset: number): void => {
@@ -142,7 +142,7 @@ describe('FrameDecoder in payload mode', () => {
     ['a count of 7', [0, 7]],
     ['a second message of 64 octets', [0, 2, ...message(1), ...new Uint8Array(128), ...long(0)]],
   ])('names an intercept built without it: %s', (_name, octets) => {
-    const decoder = new FrameDecoder({ payload: true });
+    const decoder = new FrameDecoder({ form: COMBINED_WITH_PAYLOAD });
     const spoiled = Uint8Array.from(octets);
     if (spoiled.length > 2) spoiled[2 + 192] = 0;
     decoder.push(memoryOf(spoiled), spoiled.length, new Recorder());
@@ -151,15 +151,116 @@ describe('FrameDecoder in payload mode', () => {
   });
 
   it('refuses a count of 17 as no build would send it', () => {
-    const decoder = new FrameDecoder({ payload: true });
+    const decoder = new FrameDecoder({ form: COMBINED_WITH_PAYLOAD });
     expect(decoder.push(memoryOf([0, 17]), 2, new Recorder())).toBe(FrameError.badCount);
+  });
+});
+
+describe('FrameDecoder without frames', () => {
+  const messages = [message(1), message(2), message(3)];
+  const octets = messages.flatMap((m) => Array.from(m));
+
+  it('reads every split into three pieces alike, and knows at which a message is not complete', () => {
+    for (let from = 0; from <= octets.length; from++) {
+      expect(decode([octets.slice(0, from)], BARE).decoder.inFrame).toBe(from % 64 !== 0);
+      for (let to = from; to <= octets.length; to += 5) {
+        const got = decode([octets.slice(0, from), octets.slice(from, to), octets.slice(to)], BARE);
+        expect(got.messages).toEqual(messages);
+        expect(got.decoder).toMatchObject({ inFrame: false, error: FrameError.none, messages: 3 });
+      }
+    }
+  });
+
+  it('reads octet by octet, and a header with IP options', () => {
+    const longer = [...octets, ...message(4).with(0, 0x46)];
+    const got = decode(
+      longer.map((octet) => [octet]),
+      BARE,
+    );
+    expect(got.messages).toEqual([...messages, message(4).with(0, 0x46)]);
+    expect(got.decoder.inFrame).toBe(false);
+  });
+
+  it.each([
+    ['hello', Mark.hello],
+    ['change to extended frames', Mark.extended],
+  ])('stops behind the mark of a %s, first or later, however it is cut', (_name, mark) => {
+    for (const before of [0, 1, 2]) {
+      const said = [...octets.slice(0, 64 * before), mark >>> 8, mark & 255, 9, 9];
+      for (let cut = 0; cut < said.length - 2; cut++) {
+        const decoder = new FrameDecoder({ form: BARE, marks: true });
+        const recorder = new Recorder();
+        decoder.push(memoryOf(said.slice(0, cut)), cut, recorder);
+        expect(decoder.mark).toBe(Mark.none);
+        decoder.push(memoryOf(said), said.length, recorder, cut);
+        expect(decoder).toMatchObject({ mark, consumed: said.length - 2, inFrame: false });
+        expect(recorder.messages).toEqual(messages.slice(0, before));
+      }
+    }
+    expect(decode([[mark >>> 8, mark & 255]], BARE).decoder.error).toBe(FrameError.noHeader);
+  });
+
+  it.each([
+    ['a frame of one', [0, 1, ...octets]],
+    ['a frame of sixteen', [0, 16, ...octets]],
+    ['a frame of none', [0, 0]],
+  ])('row 45, the other way round: names an intercept that sends frames: %s', (_name, said) => {
+    for (const pieces of [[said], said.map((octet) => [octet])]) {
+      const got = decode(pieces, BARE);
+      expect(got.messages).toEqual([]);
+      expect(got.decoder.error).toBe(FrameError.combined);
+      expect(FRAME_ERROR_TEXT[got.decoder.error]).toMatch(/without --disable-combined; .* leave/);
+    }
+  });
+
+  it.each([
+    ['a count of 17', [0, 17]],
+    ['a count behind a message', [...message(1), 0, 1, ...message(2)]],
+    ['an IPv6 header', [...message(1), 0x60, 0]],
+    ['a message that has lost its first octet', [...message(1), ...message(2).slice(1)]],
+  ])('refuses what is no header, and does not blame the build: %s', (_name, said) => {
+    const got = decode([said, message(3)], BARE);
+    expect(got.messages).toEqual(said.length > 64 ? [message(1)] : []);
+    expect(got.decoder.error).toBe(FrameError.noHeader);
+  });
+});
+
+describe('FrameEncoder without frames', () => {
+  it('puts one message behind the other, in no more room than frames have', () => {
+    const encoder = new FrameEncoder(2, { form: BARE });
+    for (let seq = 0; seq < 31; seq++) {
+      expect(encoder.add(viewOf(buildPacket({ seq, payload: [1, 2] })))).toBe(AddResult.ok);
+      expect(encoder.length).toBe(64 * (seq + 1));
+    }
+    expect(encoder.addMessage(memoryOf(message(1)), 0)).toBe(AddResult.ok);
+    expect(encoder.add(viewOf(buildPacket()))).toBe(AddResult.full);
+    expect([encoder.length, encoder.packets]).toEqual([2048, 32]);
+    const packet = buildPacket({ seq: 9, payload: [1, 2] });
+    expect(Array.from(encoder.memory.bytes.slice(9 * 64, 10 * 64))).toEqual([
+      ...packet.slice(0, 40),
+      ...new Uint8Array(24),
+    ]);
+    encoder.clear();
+    expect([encoder.length, encoder.packets]).toEqual([0, 0]);
+    expect(encoder.add(viewOf(buildPacket()))).toBe(AddResult.ok);
+    expect(encoder.length).toBe(64);
+  });
+
+  it('adds the parts of an oversized response all or not at all', () => {
+    const huge = new PacketView();
+    const packet = buildPacket({ declaredLength: 0 });
+    huge.parse(memoryOf(packet), 0, packet.length, 40 + 17 * 65_471);
+    expect(new FrameEncoder(1, { form: BARE }).add(huge)).toBe(AddResult.full);
+    const roomy = new FrameEncoder(2, { form: BARE });
+    expect(roomy.add(huge)).toBe(AddResult.ok);
+    expect([roomy.length, roomy.packets]).toEqual([17 * 64, 1]);
   });
 });
 
 describe('FrameEncoder in payload mode', () => {
   /** Payload of the only message, as a receiver finds it; the rest of the message must be zeros. */
   function sent(packet: Uint8Array, captured: number): number[] {
-    const encoder = new FrameEncoder(4, { payload: true });
+    const encoder = new FrameEncoder(4, { form: COMBINED_WITH_PAYLOAD });
     encoder.add(viewOf(packet), packet.length);
     encoder.clear();
     encoder.memory.bytes.fill(0xee);
@@ -190,7 +291,7 @@ describe('FrameEncoder in payload mode', () => {
   });
 
   it('begins another frame after 6 messages', () => {
-    const encoder = new FrameEncoder(2, { payload: true });
+    const encoder = new FrameEncoder(2, { form: COMBINED_WITH_PAYLOAD });
     for (let i = 0; i < 12; i++) expect(encoder.add(viewOf(buildPacket()))).toBe(AddResult.ok);
     expect(encoder.add(viewOf(buildPacket()))).toBe(AddResult.full);
     expect(encoder.addMessage(memoryOf(message(1)), 0)).toBe(AddResult.full);
@@ -281,12 +382,16 @@ describe('FrameEncoder', () => {
     expect(decode([roomy.memory.bytes.slice(0, roomy.length)]).messages).toHaveLength(17);
   });
 
-  it('encode, split anywhere, decode: the same messages', () => {
+  it.each([
+    ['headers in frames', COMBINED],
+    ['headers and payload in frames', COMBINED_WITH_PAYLOAD],
+    ['headers without frames', BARE],
+  ])('encode, split anywhere, decode: the same messages, %s', (_name, form) => {
     const seqs = fc.array(fc.nat(), { minLength: 1, maxLength: 80 });
     const cuts = fc.array(fc.nat(), { maxLength: 12 });
     fc.assert(
       fc.property(seqs, cuts, fc.boolean(), (numbers, at, prepared) => {
-        const encoder = new FrameEncoder(8);
+        const encoder = new FrameEncoder(16, { form });
         for (const seq of numbers) {
           const packet = buildPacket({ seq });
           if (prepared) encoder.addMessage(memoryOf(packet), 0);
@@ -295,7 +400,7 @@ describe('FrameEncoder', () => {
         const octets = encoder.memory.bytes.slice(0, encoder.length);
         const ends = [...at.map((n) => n % octets.length), octets.length].sort((a, b) => a - b);
         const pieces = ends.map((end, i) => octets.slice(ends[i - 1] ?? 0, end));
-        const got = decode(pieces);
+        const got = decode(pieces, form);
         const seqOfMessage = (m: Uint8Array): number => new DataView(m.buffer).getUint32(24);
         expect(got.messages.map(seqOfMessage)).toEqual(numbers);
         expect(got.decoder.error).toBe(FrameError.none);

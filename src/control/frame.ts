@@ -1,27 +1,22 @@
 import { Memory } from '../base/memory.ts';
 import type { PacketView } from '../wire/packet-view.ts';
+import { FrameError } from './frame-error.ts';
 import { OutBuffer } from './out-buffer.ts';
 import {
-  MESSAGE_LENGTH,
-  PAYLOAD_MESSAGE_LENGTH,
-  responseParts,
-  writePayload,
-  writeResponse,
-} from './response-message.ts';
+  COMBINED,
+  MAX_FRAME_LENGTH,
+  MAX_FRAME_MESSAGES,
+  payloadRoomOf,
+  type ResponseForm,
+} from './response-form.ts';
+import { MESSAGE_LENGTH, responseParts, writePayload, writeResponse } from './response-message.ts';
 
 /*
  * How response messages travel from intercept to tcpcopy: frame := count (2 octets, big-endian, 1 to 16), then so many
  * messages of 64 octets; in payload mode 1 to 6 messages of 192. The original reads one frame at a wake-up and spins until
- * it has all of it, so a frame must leave in one write.
+ * it has all of it, so a frame must leave in one write. In the bare form there are no frames, and a message begins where the
+ * last one ends; no count and no mark begins like an IPv4 header, so these are told apart by their first octet.
  */
-
-/** Messages in one frame, at the most. */
-export const MAX_FRAME_MESSAGES = 16;
-/** The same in payload mode. */
-export const MAX_PAYLOAD_FRAME_MESSAGES = 6;
-export const FRAME_HEADER_LENGTH = 2;
-/** Of the longest frame, in octets: 1026. */
-export const MAX_FRAME_LENGTH: number = FRAME_HEADER_LENGTH + MAX_FRAME_MESSAGES * MESSAGE_LENGTH;
 
 export interface ResponseHandler {
   /**
@@ -31,34 +26,7 @@ export interface ResponseHandler {
   handleResponse(memory: Memory, offset: number): void;
 }
 
-/** Why a stream of frames cannot be read on. */
-export const FrameError = {
-  none: 0,
-  /** A count above 16. */
-  badCount: 1,
-  /** The stream begins like an IPv4 header instead of a count. */
-  uncombined: 2,
-  /** A message that does not begin with an IPv4 header. */
-  notIpv4: 3,
-  /** Payload mode: a count or a message as of a build without it. */
-  noPayload: 4,
-} as const;
-export type FrameError = (typeof FrameError)[keyof typeof FrameError];
-
-/** What happened, the likely cause and the next step. */
-export const FRAME_ERROR_TEXT: Readonly<Record<FrameError, string>> = {
-  [FrameError.none]: 'no error',
-  [FrameError.badCount]:
-    'intercept announced more than 16 responses in one frame: the peer is not an intercept of protocol version 6, or the stream is damaged; check the address and port given with -s',
-  [FrameError.uncombined]:
-    'intercept sent a response without a frame around it: it was built with --disable-combined; use one built without that option',
-  [FrameError.notIpv4]:
-    'intercept sent a response that is no IPv4 header: it may have been built with --with-resp-payload; use one built without that option',
-  [FrameError.noPayload]:
-    'intercept sent a frame that is none of --with-resp-payload: it was built without that option; use one built with it, or leave the option out here',
-};
-
-/** Counts that are none: at the begin of a frame they mark what the extended protocol puts there. */
+/** Counts that are none: where a frame or a bare message could begin they mark what the extended protocol puts there. */
 export const Mark = {
   none: 0,
   /** "TC", of the hello. */
@@ -69,8 +37,8 @@ export const Mark = {
 export type Mark = (typeof Mark)[keyof typeof Mark];
 
 export interface FrameDecoderOptions {
-  /** Messages are 192 octets. */
-  readonly payload?: boolean;
+  /** `COMBINED`, unless given. */
+  readonly form?: ResponseForm;
   /** Stop at marks instead of refusing them. */
   readonly marks?: boolean;
 }
@@ -78,12 +46,14 @@ export interface FrameDecoderOptions {
 /** tcpcopy's end of a connection: octets in, in pieces of any size, response headers out. One for each connection. */
 export class FrameDecoder {
   readonly messageLength: number;
-  readonly #maxMessages: number;
+  readonly #isBare: boolean;
+  /** The highest count; −1 where there is none. */
+  readonly #maxCount: number;
   readonly #marks: boolean;
   readonly #scratch: Memory;
   /** Octets of the message in hand that are in `#scratch`. */
   #partial = 0;
-  /** Messages of the frame in hand that are still to come. */
+  /** Messages of the frame in hand that are still to come; 1 in a bare message. */
   #left = 0;
   /** First octet of a count that was split; −1 when there is none. */
   #countHigh = -1;
@@ -97,9 +67,10 @@ export class FrameDecoder {
   messages = 0;
 
   constructor(options: FrameDecoderOptions = {}) {
-    const payload = options.payload ?? false;
-    this.messageLength = payload ? PAYLOAD_MESSAGE_LENGTH : MESSAGE_LENGTH;
-    this.#maxMessages = payload ? MAX_PAYLOAD_FRAME_MESSAGES : MAX_FRAME_MESSAGES;
+    const { messageLength, maxMessages, frameHeader } = options.form ?? COMBINED;
+    this.messageLength = messageLength;
+    this.#isBare = frameHeader === 0;
+    this.#maxCount = this.#isBare ? -1 : maxMessages;
     this.#marks = options.marks ?? false;
     this.#scratch = Memory.alloc(this.messageLength);
   }
@@ -113,7 +84,7 @@ export class FrameDecoder {
     return this.#mark;
   }
 
-  /** Whether a frame has begun and is not complete. */
+  /** Whether a frame or a bare message has begun and is not complete. */
   get inFrame(): boolean {
     return this.#left > 0 || this.#countHigh >= 0;
   }
@@ -128,7 +99,13 @@ export class FrameDecoder {
     this.#mark = Mark.none;
     while (at < end && this.#error === FrameError.none && this.#mark === Mark.none) {
       if (this.#left === 0) {
-        this.#countOctet(memory.bytes[at++] as number);
+        const octet = memory.bytes[at] as number;
+        if (this.#isBare && this.#countHigh < 0 && isIpv4(octet)) {
+          this.#left = 1;
+        } else {
+          at++;
+          this.#countOctet(octet);
+        }
       } else if (this.#partial === 0 && end - at >= size) {
         this.#deliver(memory, at, handler);
         at += size;
@@ -151,7 +128,7 @@ export class FrameDecoder {
     }
     const count = (this.#countHigh << 8) | octet;
     this.#countHigh = -1;
-    if (count > this.#maxMessages) {
+    if (count > this.#maxCount) {
       if (this.#marks && (count === Mark.hello || count === Mark.extended)) this.#mark = count;
       else this.#error = this.#badCount(count);
       return;
@@ -161,6 +138,10 @@ export class FrameDecoder {
   }
 
   #badCount(count: number): FrameError {
+    if (this.#isBare) {
+      const isFrame = this.messages === 0 && count <= MAX_FRAME_MESSAGES;
+      return isFrame ? FrameError.combined : FrameError.noHeader;
+    }
     // The original's uncombined build begins with version 4, IHL 5 and a type of service, nearly always 0x4500.
     if (this.frames === 0 && count >>> 8 === 0x45) return FrameError.uncombined;
     return count <= MAX_FRAME_MESSAGES ? FrameError.noPayload : FrameError.badCount;
@@ -168,7 +149,7 @@ export class FrameDecoder {
 
   #deliver(memory: Memory, at: number, handler: ResponseHandler): void {
     this.#left--;
-    if ((memory.bytes[at] as number) >>> 4 !== 4) {
+    if (!isIpv4(memory.bytes[at] as number)) {
       const plain = this.messageLength === MESSAGE_LENGTH;
       this.#error = plain ? FrameError.notIpv4 : FrameError.noPayload;
       return;
@@ -177,6 +158,9 @@ export class FrameDecoder {
     handler.handleResponse(memory, at);
   }
 }
+
+/** Whether a header that begins so is one of IPv4. */
+const isIpv4 = (octet: number): boolean => octet >>> 4 === 4;
 
 /** Whether a response went into the frames. */
 export const AddResult = {
@@ -193,30 +177,30 @@ export type AddResult = (typeof AddResult)[keyof typeof AddResult];
 const MIN_FRAMES = 4;
 
 export interface FrameEncoderOptions {
-  /** Messages are 192 octets. */
-  readonly payload?: boolean;
+  /** `COMBINED`, unless given. */
+  readonly form?: ResponseForm;
   /** Where the frames go; a buffer of its own when absent. */
   readonly out?: OutBuffer;
 }
 
 /**
- * intercept's end of a connection: responses in, one run of whole frames out, at `memory[0 … length)`. One for each
+ * intercept's end of a connection: responses in, one run of whole frames or messages out, at `memory[0 … length)`. One for each
  * connection. The count of the last frame is kept right at every step, so the run may be sent at any time.
  */
 export class FrameEncoder {
   readonly #out: OutBuffer;
   readonly #limit: number;
-  readonly #messageLength: number;
-  readonly #maxMessages: number;
+  readonly #form: ResponseForm;
+  readonly #hasPayload: boolean;
   /** Responses in the run; fewer than messages when some were too long for one. */
   packets = 0;
 
-  /** Room for at most `maxFrames` frames; the memory starts small and doubles as it is needed. */
+  /** Room for at most `maxFrames` frames, or as many messages without; the memory starts small and doubles as it is needed. */
   constructor(maxFrames: number, options: FrameEncoderOptions = {}) {
-    const payload = options.payload ?? false;
-    this.#messageLength = payload ? PAYLOAD_MESSAGE_LENGTH : MESSAGE_LENGTH;
-    this.#maxMessages = payload ? MAX_PAYLOAD_FRAME_MESSAGES : MAX_FRAME_MESSAGES;
-    this.#limit = maxFrames * (FRAME_HEADER_LENGTH + this.#maxMessages * this.#messageLength);
+    const form = options.form ?? COMBINED;
+    this.#form = form;
+    this.#hasPayload = payloadRoomOf(form) > 0;
+    this.#limit = maxFrames * (form.frameHeader + form.maxMessages * form.messageLength);
     this.#out = options.out ?? new OutBuffer(this.#limit, MIN_FRAMES * MAX_FRAME_LENGTH);
   }
 
@@ -224,7 +208,7 @@ export class FrameEncoder {
     return this.#out.memory;
   }
 
-  /** Octets of whole frames. */
+  /** Octets of the run. */
   get length(): number {
     return this.#out.length;
   }
@@ -240,7 +224,7 @@ export class FrameEncoder {
     for (let part = 0; part < parts; part++) {
       const at = this.#next();
       writeResponse(view, part, this.#out.memory, at);
-      if (this.#messageLength > MESSAGE_LENGTH) writePayload(view, captured, this.#out.memory, at);
+      if (this.#hasPayload) writePayload(view, captured, this.#out.memory, at);
     }
     this.packets++;
     return AddResult.ok;
@@ -254,9 +238,7 @@ export class FrameEncoder {
     for (let i = 0; i < MESSAGE_LENGTH; i += 4) {
       to.view.setInt32(at + i, memory.view.getInt32(offset + i));
     }
-    if (this.#messageLength > MESSAGE_LENGTH) {
-      to.bytes.fill(0, at + MESSAGE_LENGTH, at + this.#messageLength);
-    }
+    if (this.#hasPayload) to.bytes.fill(0, at + MESSAGE_LENGTH, at + this.#form.messageLength);
     this.packets++;
     return AddResult.ok;
   }
@@ -266,19 +248,21 @@ export class FrameEncoder {
     this.packets = 0;
   }
 
-  /** The offset of the next message; opens a frame when there is none or the last one is full. */
+  /** The offset of the next message; opens a frame when there is none or the last one is full, where there are any. */
   #next(): number {
     const out = this.#out;
+    const { frameHeader, maxMessages, messageLength } = this.#form;
+    if (frameHeader === 0) return out.take(messageLength);
     const count = this.#count();
-    if (count === 0 || count === this.#maxMessages) {
-      const at = out.take(FRAME_HEADER_LENGTH);
+    if (count === 0 || count === maxMessages) {
+      const at = out.take(frameHeader);
       out.memory.view.setUint16(at, 1);
       out.openAt = at;
       out.openType = 0;
     } else {
       out.memory.view.setUint16(out.openAt, count + 1);
     }
-    return out.extend(this.#messageLength);
+    return out.extend(messageLength);
   }
 
   /** Messages in the open frame; 0 when there is none. */
@@ -288,10 +272,11 @@ export class FrameEncoder {
   }
 
   #ensure(messages: number): boolean {
+    const { frameHeader, maxMessages, messageLength } = this.#form;
     const count = this.#count();
-    const room = count === 0 ? 0 : this.#maxMessages - count;
-    const frames = Math.max(0, Math.ceil((messages - room) / this.#maxMessages));
-    const needed = messages * this.#messageLength + frames * FRAME_HEADER_LENGTH;
+    const room = count === 0 ? 0 : maxMessages - count;
+    const frames = Math.max(0, Math.ceil((messages - room) / maxMessages));
+    const needed = messages * messageLength + frames * frameHeader;
     return this.#out.length + needed <= this.#limit && this.#out.reserve(needed);
   }
 }

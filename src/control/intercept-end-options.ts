@@ -1,4 +1,5 @@
 import type { FlowKey } from '../base/flow-key.ts';
+import type { ResponseForm } from './response-form.ts';
 import type { Signer } from './signer.ts';
 import type { ControlTarget } from './small-frames.ts';
 
@@ -32,6 +33,6 @@ export interface InterceptEndOptions {
   readonly nonce: Uint8Array;
   /** 32 octets that both ends of a TLS connection know and nobody else (RFC 9266). */
   readonly channelBinding?: Uint8Array | undefined;
-  /** Version 6 messages are 192 octets: the tcpcopy is an original that wants payload. */
-  readonly payloadMessages?: boolean;
+  /** What a tcpcopy of the original was built to read; `COMBINED`, unless given. */
+  readonly responseForm?: ResponseForm;
 }

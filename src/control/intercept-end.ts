@@ -5,7 +5,7 @@ import { prove, Prover, SECRET_LENGTH } from './authentication.ts';
 import { ControlEnd } from './control-end.ts';
 import { FINE, FrameType, TARGET_RECORD } from './extended-frame.ts';
 import { Fault } from './fault.ts';
-import { AddResult, FrameEncoder, Mark, MAX_FRAME_LENGTH } from './frame.ts';
+import { AddResult, FrameEncoder, Mark } from './frame.ts';
 import { CAPABILITIES, EXTENDED_VERSION, HELLO_LENGTH, HelloFlag, writeHello } from './hello.ts';
 import {
   CONTROL_VERSION,
@@ -14,6 +14,7 @@ import {
   type RegistrationHandler,
 } from './registration.ts';
 import type { InterceptEndHandler, InterceptEndOptions } from './intercept-end-options.ts';
+import { COMBINED, MAX_FRAME_LENGTH } from './response-form.ts';
 import { addRecord } from './response-record.ts';
 import {
   addCount,
@@ -53,7 +54,7 @@ export class InterceptEnd extends ControlEnd {
   protected readonly peerName = 'tcpcopy';
   readonly #handler: InterceptEndHandler;
   readonly #options: InterceptEndOptions;
-  readonly #encoder: FrameEncoder;
+  #encoder: FrameEncoder;
   readonly #registrations = new RegistrationDecoder();
   readonly #fromVersion6: RegistrationHandler;
   readonly #key = new FlowKey();
@@ -72,8 +73,8 @@ export class InterceptEnd extends ControlEnd {
     super(handler, PAYLOAD_ROOM + SPARE_ROOM, FIRST_ROOM);
     this.#options = options;
     this.#handler = handler;
-    const payload = options.payloadMessages ?? false;
-    this.#encoder = new FrameEncoder(MAX_FRAMES, { payload, out: this.out });
+    const form = options.responseForm ?? COMBINED;
+    this.#encoder = new FrameEncoder(MAX_FRAMES, { form, out: this.out });
     this.#fromVersion6 = {
       handleVersion: (version, offered) => this.#handleVersion(version, offered),
       handleSessionAdd: (key) => {
@@ -200,6 +201,8 @@ export class InterceptEnd extends ControlEnd {
     const { memory } = this;
     writeHello(memory, at, { version, flags, capabilities: CAPABILITIES }, nonce);
     this.#hello = memory.bytes.slice(at + 4, at + HELLO_LENGTH);
+    // It is of ours, and what we were told of originals is not said of it.
+    this.#encoder = new FrameEncoder(MAX_FRAMES, { out: this.out });
   }
 
   /** Of a session in version 6. */

@@ -12,6 +12,7 @@ import { IpAddress, parseAddress } from '../wire/address.ts';
 import { MAX_TARGETS } from './extended-frame.ts';
 import { Fault } from './fault.ts';
 import { AddResult } from './frame.ts';
+import { BARE, COMBINED, COMBINED_WITH_PAYLOAD } from './response-form.ts';
 import { ALL_PAYLOAD } from './response-record.ts';
 import { ByeCode } from './small-frames.ts';
 import { TellResult } from './tcpcopy-end.ts';
@@ -123,11 +124,15 @@ describe("intercept's output", () => {
     expect(far.end.packets).toBe(0);
   });
 
-  it('has an end for an original peer, which gets IPv4 only', () => {
-    const far = new InterceptSide();
+  it.each([
+    ['headers in frames', COMBINED, 2048, 128 * 1026],
+    ['headers and payload in frames', COMBINED_WITH_PAYLOAD, 768, 128 * 1154],
+    ['headers without frames', BARE, 2048, 2048 * 64],
+  ])('has an end for an original peer, which gets IPv4 only: %s', (_name, form, most, octets) => {
+    const far = new InterceptSide({ responseForm: form });
     feed(far.end, Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0));
-    expect(fillWith(far)).toBe(2048);
-    expect(far.end.length).toBe(128 * 1026);
+    expect(fillWith(far)).toBe(most);
+    expect(far.end.length).toBe(octets);
     far.end.clear();
     expect(far.end.packets).toBe(0);
     const six = buildPacket({ family: 6 });

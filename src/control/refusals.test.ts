@@ -12,6 +12,7 @@ import { buildPacket } from '../../test/property/wire-packets.ts';
 import { parseAddress } from '../wire/address.ts';
 import { Fault } from './fault.ts';
 import { AddResult } from './frame.ts';
+import { BARE } from './response-form.ts';
 import { ByeCode } from './small-frames.ts';
 import { Stage, TellResult } from './tcpcopy-end.ts';
 
@@ -204,6 +205,28 @@ describe('tcpcopy refuses', () => {
       expect(near.heard.at(-1)).toBe(`stage ${Stage.closed}`);
       expect(near.end.register(...V4)).toBe(TellResult.closed);
       expect(feed(near.end, octets('0000'))).toBe(false);
+    }
+  });
+
+  it.each([
+    ['a frame', '0001', Fault.badFrame, /without --disable-combined; .* or leave it out here/],
+    ['a count of 17', '0011', Fault.badFrame, /no IPv4 header .* check the address and port/],
+    ['IPv6', '6000', Fault.badFrame, /no IPv4 header/],
+    [
+      'a message without a frame behind the hello',
+      `${hello(1, 0)}4500`,
+      Fault.badFrame,
+      /with --disable-combined/,
+    ],
+    ['a mark before the hello', MARK, Fault.badSwitch, /before it was agreed/],
+    ['a second hello', hello(1, 0) + hello(1, 0).slice(0, 4), Fault.badHello, /twice/],
+  ])('told of an original without frames: %s', (_name, said, fault, words) => {
+    const all = octets(said);
+    for (const cuts of [[], Array.from(all.keys())]) {
+      const near = new TcpcopySide({ responseForm: BARE });
+      expect(feed(near.end, all, cuts)).toBe(false);
+      expect(near.end.failure?.fault).toBe(fault);
+      expect(near.end.failure?.reason).toMatch(words);
     }
   });
 

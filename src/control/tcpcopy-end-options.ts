@@ -1,5 +1,6 @@
 import type { FlowKey } from '../base/flow-key.ts';
 import type { Memory } from '../base/memory.ts';
+import type { ResponseForm } from './response-form.ts';
 import type { RecordHandler } from './response-record.ts';
 import type { Signer } from './signer.ts';
 import type { ControlTarget } from './small-frames.ts';
@@ -43,8 +44,8 @@ export interface TcpcopyEndOptions {
   readonly instance?: Uint8Array;
   /** Octets of payload wanted of each response: 0, or up to `ALL_PAYLOAD`. */
   readonly payload?: number;
-  /** Version 6 messages are 192 octets: the intercept is an original built with `--with-resp-payload`. */
-  readonly payloadMessages?: boolean;
+  /** What an intercept of the original was built to send; `COMBINED`, unless given. */
+  readonly responseForm?: ResponseForm;
   /** What intercept should capture for this peer; when absent, what its sessions need. */
   readonly targets?: readonly ControlTarget[];
 }

@@ -6,9 +6,11 @@ import { type Handshake, prove, Prover } from './authentication.ts';
 import { ControlEnd } from './control-end.ts';
 import { FINE, FrameType } from './extended-frame.ts';
 import { Fault } from './fault.ts';
-import { FRAME_ERROR_TEXT, FrameDecoder, FrameError, Mark, type ResponseHandler } from './frame.ts';
+import { FrameDecoder, Mark, type ResponseHandler } from './frame.ts';
+import { FRAME_ERROR_TEXT, FrameError } from './frame-error.ts';
 import { EXTENDED_VERSION, HelloFlag, HelloReader } from './hello.ts';
 import { REGISTRATION_LENGTH, RegistrationType, writeOffer, writeSwitch } from './registration.ts';
+import { COMBINED } from './response-form.ts';
 import { readRecord } from './response-record.ts';
 import { addOctets, ByeCode, type ControlTarget, readSession, readU64 } from './small-frames.ts';
 import { Stage, TellResult } from './stage.ts';
@@ -31,7 +33,7 @@ const FIRST_ROOM = 1024;
 export class TcpcopyEnd extends ControlEnd {
   readonly #handler: TcpcopyEndHandler;
   readonly #options: TcpcopyEndOptions;
-  readonly #version6: FrameDecoder;
+  #version6: FrameDecoder;
   readonly #fromVersion6: ResponseHandler;
   protected readonly peerName = 'intercept';
   #stage: Stage = Stage.offered;
@@ -47,7 +49,7 @@ export class TcpcopyEnd extends ControlEnd {
     this.#options = options;
     this.#handler = handler;
     this.#announcements = new Announcements(options);
-    this.#version6 = new FrameDecoder({ payload: options.payloadMessages ?? false, marks: true });
+    this.#version6 = new FrameDecoder({ form: options.responseForm ?? COMBINED, marks: true });
     this.#fromVersion6 = {
       handleResponse: (memory, offset) => this.#handleMessage(memory, offset),
     };
@@ -157,13 +159,19 @@ export class TcpcopyEnd extends ControlEnd {
     if (error !== FrameError.none && this.failure === null) {
       this.failWith(Fault.badFrame, FRAME_ERROR_TEXT[error]);
     } else if (decoder.mark === Mark.hello) {
-      if (hello === null) this.#hello = new HelloReader();
+      if (hello === null) this.#beginHello();
       else this.failWith(Fault.badHello, 'intercept answered the offer twice');
     } else if (decoder.mark === Mark.extended) {
       if (hello !== null) this.readsFrames = true;
       else this.failWith(Fault.badSwitch, 'intercept changed the protocol before it was agreed on');
     }
     return decoder.consumed;
+  }
+
+  /** Whoever says hello sends the default form from here on, whatever we were told of originals. */
+  #beginHello(): void {
+    this.#hello = new HelloReader();
+    this.#version6 = new FrameDecoder({ marks: true });
   }
 
   #handleHello(reader: HelloReader): void {

@@ -15,7 +15,9 @@ import { buildPacket, memoryOf, timestampOption } from '../../test/property/wire
 import { IpAddress, parseAddress } from '../wire/address.ts';
 import { CountId } from './count-id.ts';
 import { FrameDecoder } from './frame.ts';
+import { FrameError } from './frame-error.ts';
 import { RegistrationType, writeRegistration, writeVersion } from './registration.ts';
+import { BARE, COMBINED, COMBINED_WITH_PAYLOAD } from './response-form.ts';
 import { ByeCode } from './small-frames.ts';
 
 const DOCUMENT = new URL('../../docs/control-protocol.md', import.meta.url);
@@ -81,19 +83,20 @@ describe('version 6, in the document', () => {
   });
 
   it.each([
-    ['version6-frame', false],
-    ['version6-payload-frame', true],
-  ])('%s', (name, payloadMessages) => {
-    const far = new InterceptSide({ payloadMessages });
+    ['version6-frame', COMBINED],
+    ['version6-payload-frame', COMBINED_WITH_PAYLOAD],
+    ['version6-bare', BARE],
+  ])('%s', (name, form) => {
+    const far = new InterceptSide({ responseForm: form });
     feed(far.end, octetsOf('version6-first'));
     far.end.addResponse(viewOf(RESPONSE), RESPONSE.length, 5);
     expect(hex(drain(far.end))).toBe(vector(name));
-    const near = new TcpcopySide({ payloadMessages });
+    const near = new TcpcopySide({ responseForm: form });
     feed(near.end, octetsOf(name));
-    expect(near.heard).toEqual([`response 0 0 ${vector(name).slice(4)}`]);
-    const decoder = new FrameDecoder({ payload: payloadMessages });
+    expect(near.heard).toEqual([`response 0 0 ${vector(name).slice(2 * form.frameHeader)}`]);
+    const decoder = new FrameDecoder({ form });
     decoder.push(memoryOf(octetsOf(name)), octetsOf(name).length, { handleResponse: () => {} });
-    expect(decoder).toMatchObject({ frames: 1, messages: 1, inFrame: false });
+    expect(decoder).toMatchObject({ messages: 1, error: FrameError.none, inFrame: false });
   });
 });
 

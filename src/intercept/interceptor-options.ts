@@ -1,3 +1,4 @@
+import type { ResponseForm } from '../control/response-form.ts';
 import type { Signer } from '../control/signer.ts';
 import type { IpAddress } from '../wire/address.ts';
 import {
@@ -21,8 +22,8 @@ export interface InterceptorOptions {
   readonly redirect?: { readonly from: IpAddress; readonly to: IpAddress };
   /** Who may connect; anybody, unless given. */
   readonly access?: Access;
-  /** Messages of version 6 are 192 octets and carry up to 128 of payload (`--with-resp-payload`). */
-  readonly payloadMessages?: boolean;
+  /** What a tcpcopy of the original was built to read; `COMBINED`, unless given. */
+  readonly responseForm?: ResponseForm;
 }
 
 export interface Access {

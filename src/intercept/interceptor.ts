@@ -4,6 +4,7 @@ import type { Instant } from '../base/time.ts';
 import { InterceptEnd } from '../control/intercept-end.ts';
 import type { Failure } from '../control/failure.ts';
 import { CONTROL_VERSION } from '../control/registration.ts';
+import { COMBINED, payloadRoomOf, type ResponseForm } from '../control/response-form.ts';
 import { ByeCode } from '../control/small-frames.ts';
 import type { Log } from '../ports/log.ts';
 import type { CapturedPacket } from '../ports/packet-source.ts';
@@ -27,9 +28,6 @@ import { TurnTaking } from './turn-taking.ts';
 import { Cause, Unrouted } from './unrouted.ts';
 import { Waiting } from './waiting.ts';
 
-/** Of payload, in a message of 192 octets. */
-const MESSAGE_PAYLOAD = 128;
-
 /**
  * The core of intercept: responses and registrations in, frames out; no I/O, no clock.
  *
@@ -48,7 +46,7 @@ export class Interceptor implements PeerHost {
   readonly #redirect: Redirect | undefined;
   readonly #dnat: boolean;
   readonly #access: Access;
-  readonly #payloadMessages: boolean;
+  readonly #responseForm: ResponseForm;
   readonly #view = new PacketView();
   readonly #key = new FlowKey();
   readonly #tally = new Tally();
@@ -75,7 +73,7 @@ export class Interceptor implements PeerHost {
     this.#redirect = redirect && new Redirect(redirect.from, redirect.to);
     this.#dnat = options.dnat ?? false;
     this.#access = options.access ?? ANYBODY;
-    this.#payloadMessages = options.payloadMessages ?? false;
+    this.#responseForm = options.responseForm ?? COMBINED;
   }
 
   /**
@@ -228,7 +226,7 @@ export class Interceptor implements PeerHost {
 
   /** Octets of payload that the peer with the largest wish wants of each response. */
   get wantedPayload(): number {
-    let wanted = this.#payloadMessages ? MESSAGE_PAYLOAD : 0;
+    let wanted = payloadRoomOf(this.#responseForm);
     for (const { end } of this.#peers.all()) wanted = Math.max(wanted, end.payloadWanted);
     return wanted;
   }
@@ -294,9 +292,9 @@ export class Interceptor implements PeerHost {
 
   #openEnd(peer: Peer, channelBinding: Uint8Array | undefined): InterceptEnd {
     const { key, allowOriginal, makeNonce } = this.#access;
-    const payloadMessages = this.#payloadMessages;
+    const responseForm = this.#responseForm;
     const nonce = makeNonce();
-    return new InterceptEnd({ key, allowOriginal, nonce, channelBinding, payloadMessages }, peer);
+    return new InterceptEnd({ key, allowOriginal, nonce, channelBinding, responseForm }, peer);
   }
 
   /** With --dnat the address of the target is another when it answers. */

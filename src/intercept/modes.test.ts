@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { addOf, at, Bench, VERSION } from '../../test/property/intercept-bench.ts';
+import { addOf, at, Bench, Net, VERSION } from '../../test/property/intercept-bench.ts';
 import { buildPacket, slowSum, timestampOption } from '../../test/property/wire-packets.ts';
+import { BARE, COMBINED_WITH_PAYLOAD } from '../control/response-form.ts';
+import { Stage } from '../control/tcpcopy-end.ts';
 import { parseAddress } from '../wire/address.ts';
 import { describeCounters } from './counters.ts';
 import { originalKey } from './original-key.ts';
@@ -57,7 +59,7 @@ describe('intercept --with-resp-payload', () => {
   const payloadOf = (length: number): number[] => Array.from({ length }, (_, i) => 1 + (i & 127));
 
   it('row 40: sends up to 128 octets of payload behind the headers', () => {
-    const bench = new Bench({ payloadMessages: true });
+    const bench = new Bench({ responseForm: COMBINED_WITH_PAYLOAD });
     expect(bench.core.wantedPayload).toBe(128);
     bench.connect(1, addOf(40_000));
     const packet = buildPacket({ options: timestampOption(1, 2), payload: payloadOf(100) });
@@ -67,13 +69,41 @@ describe('intercept --with-resp-payload', () => {
   });
 
   it('row 42: puts six into a frame at the most', () => {
-    const bench = new Bench({ payloadMessages: true });
+    const bench = new Bench({ responseForm: COMBINED_WITH_PAYLOAD });
     bench.connect(1, addOf(40_000));
     for (let n = 0; n < 10; n++) bench.capture({});
     bench.core.pollTransmit(at(0), bench);
     const [{ octets } = { octets: [] }] = bench.writes;
     expect([octets[1], octets[2 + 6 * 192 + 1]]).toEqual([6, 4]);
     expect(octets).toHaveLength(2 * 2 + 10 * 192);
+  });
+});
+
+describe('intercept --disable-combined', () => {
+  it('sends an original one message after another, without a count, in one write', () => {
+    const bench = new Bench({ responseForm: BARE });
+    expect(bench.core.wantedPayload).toBe(0);
+    bench.connect(1, addOf(40_000));
+    const packets = [1, 2, 3].map((seq) => buildPacket({ seq, options: timestampOption(1, 2) }));
+    for (const packet of packets) bench.captureOctets(packet);
+    bench.core.pollTransmit(at(0), bench);
+    const padding = new Uint8Array(64 - 52);
+    expect(bench.writes).toEqual([
+      { connection: 1, octets: packets.flatMap((packet) => [...packet, ...padding]) },
+    ]);
+    expect(bench.core.counters()).toMatchObject({ forwarded: 3, writes: 1 });
+  });
+
+  it('serves one of ours as ever', () => {
+    const net = new Net({ responseForm: BARE });
+    const side = net.join(1);
+    side.end.register(parseAddress('10.1.2.3')!, 40_000, parseAddress('192.168.0.2')!, 8080);
+    net.settle();
+    const packet = buildPacket({ seq: 4 });
+    net.captureOctets(packet);
+    net.settle();
+    expect(side.end.stage).toBe(Stage.extended);
+    expect(net.responses(1)).toEqual([`${packet.length} 0 ${Buffer.from(packet).toString('hex')}`]);
   });
 });
 

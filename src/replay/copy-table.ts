@@ -24,6 +24,11 @@ export class CopyTable {
     return this.#byCopy.size + this.#waiting;
   }
 
+  /** Nothing stands in any of the tables. */
+  get isEmpty(): boolean {
+    return this.size === 0 && this.#byCaptured.every((lane) => lane.size === 0);
+  }
+
   /** The copy number `lane` of the connection that a captured packet of the client belongs to. */
   findByClientPacket(p: PacketView, lane: number): Copy | undefined {
     const key = this.#key;

@@ -81,6 +81,13 @@ export class Replayer {
     return { transfers: this.transfers, ownPlaces, share, throttle, ledger: this.ledger };
   }
 
+  /** Nothing is left of any copy, in whatever list. */
+  get isEmpty(): boolean {
+    const { copies, ages, ready, abandonedRoutes } = this.#roster;
+    const isListed = ages.newest !== null || ready.first !== null || this.#begun.length > 0;
+    return copies.isEmpty && !isListed && abandonedRoutes.isEmpty;
+  }
+
   handleClientPacket(now: Instant, packet: CapturedPacket): void {
     this.ledger.captured++;
     const view = this.#view;

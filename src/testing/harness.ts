@@ -280,6 +280,7 @@ export class Harness implements PacketSink, RouteRegistrar {
     for (let i = 0; i < 10 && this.replayer.size > 0; i++) this.advance(seconds(1000));
     const { context, size } = this.replayer;
     this.require(size === 0, `${size} copies never end`);
+    this.require(this.replayer.isEmpty, 'something is left of copies that have ended');
     this.require(this.open === 0, `${this.open} connections without an outcome`);
     this.require(context.requests.open === 0, `${context.requests.open} requests never end`);
     this.require(this.replayer.pollTimeout() === NEVER, 'a timer is left');

@@ -1,7 +1,7 @@
 import { Memory } from '../base/memory.ts';
 import { Random } from '../base/random.ts';
 import { type Instant, micros } from '../base/time.ts';
-import { FRAME_HEADER_LENGTH, MAX_FRAME_MESSAGES } from '../control/frame.ts';
+import { FRAME_HEADER_LENGTH, MAX_FRAME_MESSAGES } from '../control/response-form.ts';
 import { MESSAGE_LENGTH } from '../control/response-message.ts';
 import type { Log } from '../ports/log.ts';
 import { HEADER_ROOM, type PacketSink } from '../ports/packet-sink.ts';
@@ -106,7 +106,6 @@ const END_OPTIONS: TcpcopyEndOptions = {
   nonce: new Uint8Array(32),
   channelBinding: new Uint8Array(32),
   payload: 0,
-  payloadMessages: false,
   targets: [],
 };
 

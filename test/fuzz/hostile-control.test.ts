@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { FlowKey } from '../../src/base/flow-key.ts';
 import { Memory } from '../../src/base/memory.ts';
 import type { Random } from '../../src/base/random.ts';
-import { FrameDecoder, FrameError } from '../../src/control/frame.ts';
+import { FrameDecoder } from '../../src/control/frame.ts';
+import { FrameError } from '../../src/control/frame-error.ts';
+import {
+  BARE,
+  COMBINED,
+  COMBINED_WITH_PAYLOAD,
+  type ResponseForm,
+} from '../../src/control/response-form.ts';
 import { RegistrationDecoder, RegistrationError } from '../../src/control/registration.ts';
 import { check, fuzz, RUNS } from './seed.ts';
 
@@ -67,16 +74,25 @@ class HostileRegistrations extends HostileStream {
 }
 
 class HostileFrames extends HostileStream {
+  readonly #form: ResponseForm;
+
+  constructor(form: ResponseForm) {
+    super();
+    this.#form = form;
+  }
+
+  /** Now and then of an intercept that was built otherwise. */
   begin(random: Random): number[] {
-    return random.chance(0.02) ? [0x45, random.int(0, 256)] : [];
+    const first = this.#form === BARE ? 0 : 0x45;
+    return random.chance(0.02) ? [first, random.int(0, first === 0 ? 20 : 256)] : [];
   }
 
   message(random: Random): number[] {
     const count = random.chance(0.02) ? random.int(0, 20) : random.int(0, 4);
-    const frame = [0, count];
+    const frame = this.#form === BARE ? [] : [0, count];
     for (let n = 0; n < count; n++) {
       const start = frame.length;
-      for (let i = 0; i < 64; i++) frame.push((n + i) & 255);
+      for (let i = 0; i < this.#form.messageLength; i++) frame.push((n + i) & 255);
       frame[start] = random.chance(0.999) ? 0x45 : random.int(0, 256);
     }
     return frame;
@@ -115,14 +131,31 @@ class KeyDigest extends Digest {
 }
 
 class MessageDigest extends Digest {
+  readonly #length: number;
+
+  constructor({ messageLength }: ResponseForm) {
+    super();
+    this.#length = messageLength;
+  }
+
   handleResponse(memory: Memory, offset: number): void {
+    this.take(memory.bytes, offset);
+  }
+
+  take(octets: ArrayLike<number>, offset: number): void {
     this.count++;
-    for (let i = 0; i < 64; i++) this.add(memory.bytes[offset + i] as number);
+    for (let i = 0; i < this.#length; i++) this.add(octets[offset + i] as number);
   }
 }
 
+/** What a slow decoder comes to. */
+interface Verdict {
+  error: number;
+  digest: Digest;
+}
+
 /** All registrations of a whole stream: the decoder one would write if octets came all at once. */
-function slowRegistrations(octets: readonly number[]): { error: number; digest: Digest } {
+function slowRegistrations(octets: readonly number[]): Verdict {
   const digest = new Digest();
   const be = (at: number, n: number): number =>
     octets.slice(at, at + n).reduce((sum, octet) => (sum << 8) | octet, 0);
@@ -142,22 +175,43 @@ function slowRegistrations(octets: readonly number[]): { error: number; digest: 
   return { error: RegistrationError.none, digest };
 }
 
-function slowFrames(octets: readonly number[]): { error: number; digest: Digest } {
-  const digest = new Digest();
+/** All responses of a whole stream in frames. */
+function slowFrames(octets: readonly number[], form: ResponseForm): Verdict {
+  const digest = new MessageDigest(form);
+  const { messageLength, maxMessages } = form;
+  const hasPayload = form === COMBINED_WITH_PAYLOAD;
   let at = 0;
   while (at + 2 <= octets.length) {
     const count = (octets[at] as number) * 256 + (octets[at + 1] as number);
-    if (count > 16) {
+    if (count > maxMessages) {
       const bare = at === 0 && octets[at] === 0x45;
-      return { error: bare ? FrameError.uncombined : FrameError.badCount, digest };
+      const other = count > 16 ? FrameError.badCount : FrameError.noPayload;
+      return { error: bare ? FrameError.uncombined : other, digest };
     }
     at += 2;
-    for (let n = 0; n < count; n++, at += 64) {
-      if (at + 64 > octets.length) return { error: FrameError.none, digest };
-      if ((octets[at] as number) >>> 4 !== 4) return { error: FrameError.notIpv4, digest };
-      digest.count++;
-      for (let i = 0; i < 64; i++) digest.add(octets[at + i] as number);
+    for (let n = 0; n < count; n++, at += messageLength) {
+      if (at + messageLength > octets.length) return { error: FrameError.none, digest };
+      if ((octets[at] as number) >>> 4 !== 4) {
+        return { error: hasPayload ? FrameError.noPayload : FrameError.notIpv4, digest };
+      }
+      digest.take(octets, at);
     }
+  }
+  return { error: FrameError.none, digest };
+}
+
+/** All responses of a whole stream without frames. */
+function slowMessages(octets: readonly number[]): Verdict {
+  const digest = new MessageDigest(BARE);
+  for (let at = 0; at < octets.length; at += 64) {
+    if ((octets[at] as number) >>> 4 !== 4) {
+      if (at + 2 > octets.length) break;
+      const isCount = octets[at] === 0 && (octets[at + 1] as number) <= 16;
+      const error = at === 0 && isCount ? FrameError.combined : FrameError.noHeader;
+      return { error, digest };
+    }
+    if (at + 64 > octets.length) break;
+    digest.take(octets, at);
   }
   return { error: FrameError.none, digest };
 }
@@ -175,9 +229,9 @@ function registrationSide(): Side {
   return { decoder, digest, push: (memory, length) => decoder.push(memory, length, digest) };
 }
 
-function frameSide(): Side {
-  const decoder = new FrameDecoder();
-  const digest = new MessageDigest();
+function frameSide(form: ResponseForm): Side {
+  const decoder = new FrameDecoder({ form });
+  const digest = new MessageDigest(form);
   return { decoder, digest, push: (memory, length) => decoder.push(memory, length, digest) };
 }
 
@@ -185,11 +239,11 @@ function frameSide(): Side {
 function run(
   stream: HostileStream,
   open: () => Side,
-  slow: (octets: readonly number[]) => { error: number; digest: Digest },
+  slow: (octets: readonly number[]) => Verdict,
 ): { messages: number; errors: number[] } {
   let side = open();
   let messages = 0;
-  const errors = [0, 0, 0, 0];
+  const errors = Array.from({ length: 8 }, () => 0);
   fuzz(RUNS, (random) => {
     const error = side.push(stream.memory, stream.next(random));
     if (error === 0 && stream.pieces < LIFE) return;
@@ -218,16 +272,24 @@ describe('hostile control octets', () => {
       expect(errors[error]).toBeGreaterThan(100);
   });
 
-  it('towards tcpcopy: nothing thrown, every message heard as the slow decoder hears it', () => {
-    const { messages, errors } = run(new HostileFrames(), frameSide, slowFrames);
-    expect(messages).toBeGreaterThan(RUNS / 4);
-    const possible = Object.values(FrameError).filter((error) => error !== FrameError.noPayload);
+  const { none, badCount, uncombined, notIpv4, noPayload, combined, noHeader } = FrameError;
+  it.each([
+    ['frames', COMBINED, slowFrames, [none, badCount, uncombined, notIpv4]],
+    ['frames with payload', COMBINED_WITH_PAYLOAD, slowFrames, [badCount, uncombined, noPayload]],
+    ['no frames', BARE, slowMessages, [none, combined, noHeader]],
+  ])('towards tcpcopy, %s: the same', (_name, form, slow, possible) => {
+    const open = (): Side => frameSide(form);
+    const { messages, errors } = run(new HostileFrames(form), open, (all) => slow(all, form));
+    expect(messages).toBeGreaterThan(RUNS / 8);
     for (const error of possible) expect(errors[error]).toBeGreaterThan(100);
+    const seen = errors.flatMap((times, error) => (times > 0 ? [error] : []));
+    expect(new Set([none, ...seen])).toEqual(new Set([none, ...possible]));
   });
 
   it.each([
     ['intercept', registrationSide, [] as number[]],
-    ['tcpcopy', frameSide, [] as number[]],
+    ['tcpcopy', () => frameSide(COMBINED), [] as number[]],
+    ['tcpcopy without frames', () => frameSide(BARE), [] as number[]],
   ])('noise from the first octet on, towards %s: nothing thrown', (_name, open, verdicts) => {
     const memory = Memory.alloc(64);
     let side = open();

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Random } from '../../src/base/random.ts';
 import { Fault } from '../../src/control/fault.ts';
 import type { InterceptEndOptions } from '../../src/control/intercept-end.ts';
+import { BARE, COMBINED_WITH_PAYLOAD } from '../../src/control/response-form.ts';
 import type { TcpcopyEndOptions } from '../../src/control/tcpcopy-end.ts';
 import { parseAddress } from '../../src/wire/address.ts';
 import {
@@ -22,6 +23,8 @@ const CONVERSATIONS = Math.max(500, RUNS / 1000);
 const V4 = [parseAddress('10.1.2.3')!, 40_000, parseAddress('192.168.0.2')!, 8080] as const;
 const V6 = [parseAddress('fd01::9')!, 40_001, parseAddress('fd00::2')!, 80] as const;
 const KEY = signerOf('k');
+const WITHOUT_FRAMES = { responseForm: BARE };
+const WITH_PAYLOAD = { responseForm: COMBINED_WITH_PAYLOAD };
 const INSTANCE = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 const PACKETS = [
   buildPacket({ options: timestampOption(1, 2), payload: [1, 2, 3, 4, 5] }),
@@ -109,7 +112,8 @@ const SETTINGS: [string, Setting][] = [
     'with a key',
     { near: { key: KEY, instance: INSTANCE }, far: { key: KEY, allowOriginal: false } },
   ],
-  ['in payload mode', { near: { payloadMessages: true }, far: { payloadMessages: true } }],
+  ['told of an original with payload', { near: WITH_PAYLOAD, far: WITH_PAYLOAD }],
+  ['told of an original without frames', { near: WITHOUT_FRAMES, far: WITHOUT_FRAMES }],
 ];
 
 /** Reads each spoiled conversation whole, cut anywhere, and octet by octet. Returns how often each fault was met. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Memory } from '../../src/base/memory.ts';
 import { addTime, type Instant, millis } from '../../src/base/time.ts';
-import { AddResult, FrameDecoder, FrameEncoder, FrameError } from '../../src/control/frame.ts';
+import { AddResult, FrameDecoder, FrameEncoder } from '../../src/control/frame.ts';
+import { FrameError } from '../../src/control/frame-error.ts';
 import { MESSAGE_LENGTH } from '../../src/control/response-message.ts';
 import { accountedFor, unusableTotal } from '../../src/intercept/counters.ts';
 import { Interceptor } from '../../src/intercept/interceptor.ts';

@@ -11,9 +11,11 @@ import {
 } from '../../src/base/time.ts';
 import type { RouteEnds, RouteRegistrar } from '../../src/ports/route-registrar.ts';
 import { setEndsKey } from '../../src/replay/ends-key.ts';
+import type { Budget } from '../../src/replay/memory-budget.ts';
 import { Replayer } from '../../src/replay/replayer.ts';
 import { Outcome } from '../../src/session/outcome.ts';
 import type { CopyEndpoints } from '../../src/session/state.ts';
+import { Verdict, VERDICT_NAMES } from '../../src/session/verdict.ts';
 import { DEFAULT_SESSION, transfer } from '../../src/testing/harness.ts';
 import { HostilePeer, PORTS } from './hostile-peer.ts';
 import { check, fuzz, RUNS, SEED } from './seed.ts';
@@ -64,7 +66,7 @@ class Siege {
   captured = 0;
 
   /** `copies` of each connection. */
-  constructor(copies: number) {
+  constructor(copies: number, budget?: Budget) {
     const config = {
       transfers: [transfer(80, '10.9.0.1', 8080)],
       clientAddresses: { v4: undefined, v6: undefined },
@@ -74,6 +76,7 @@ class Siege {
       maxCopies: 40,
       maxPayload: 6 << 20,
       session: { ...DEFAULT_SESSION, maxSegments: 200 },
+      ...(budget && { memory: budget }),
     };
     this.replayer = new Replayer(config, new Random(SEED));
   }
@@ -92,6 +95,42 @@ class Siege {
   /** An intercept says that somebody else has a place. */
   refuse(random: Random): void {
     this.replayer.handleTaken(this.now, this.routes.someKey(random, this.#key));
+  }
+
+  /** What an operator, the memory guard and files say while it is attacked. */
+  command(random: Random): void {
+    const { replayer } = this;
+    const amount = (most: number): number => (random.chance(0.4) ? 0 : random.int(1, most));
+    switch (random.int(0, 6)) {
+      case 0:
+        replayer.changeRates(this.now, {
+          connections: amount(20),
+          packets: amount(500),
+          octets: amount(200_000),
+        });
+        break;
+      case 1: {
+        const ramp = { time: seconds(random.int(1, 20)), shape: 'linear' } as const;
+        replayer.changeShare(this.now, amount(100), random.chance(0.5) ? ramp : undefined);
+        break;
+      }
+      case 2:
+        replayer.noteMemory(random.chance(0.2));
+        break;
+      case 3:
+        replayer.shed(this.now, random.int(0, 100_000));
+        if (random.chance(0.5)) this.poll();
+        replayer.forgetShed(this.now);
+        break;
+      case 4:
+        replayer.renewRoutes();
+        break;
+      default:
+        if (!random.chance(0.05)) return;
+        replayer.stop(this.now);
+        this.poll();
+        replayer.forgetRound(this.now);
+    }
   }
 
   /** Now and then time passes, and what is due is done. */
@@ -143,12 +182,13 @@ class Siege {
 
   end(): void {
     const { replayer } = this;
+    replayer.noteMemory(false);
     this.poll();
     replayer.stop(this.now);
     this.poll();
     this.checkSums();
     this.pass(seconds(5000));
-    check(replayer.size === 0, 'no copy is left');
+    check(replayer.isEmpty, 'no copy is left');
     check(this.routes.size === 0, 'no route is left');
     check(replayer.pollTimeout() === NEVER, 'no timer is left');
     check(replayer.context.store.used === 0, 'no row is left');
@@ -157,20 +197,33 @@ class Siege {
 }
 
 describe('a replayer under siege', () => {
-  for (const [whose, share, runs, copies = 1, refusals = 0] of [
+  for (const [whose, share, runs, copies = 1, refusals = 0, commands = 0] of [
     ['client packets', 1, RUNS],
     // A client's packet now and then, so that there is something to attack.
     ['target headers', 0.02, Math.ceil(RUNS * 1.03)],
     ['packets of both', 0.5, Math.ceil(RUNS / 4)],
     ['packets of both for two or three copies', 0.5, Math.ceil(RUNS / 4), 2.5],
     ['packets of both, and refusals', 0.5, Math.ceil(RUNS / 4), 1.5, 0.05],
+    ['packets of both, and commands', 0.5, Math.ceil(RUNS / 4), 1, 0, 0.002],
+    [
+      'packets of both for two or three copies, refusals and commands',
+      0.5,
+      Math.ceil(RUNS / 4),
+      2.5,
+      0.02,
+      0.002,
+    ],
   ] as const) {
     it(`${runs} hostile ${whose}: no fault, no leak, every one counted`, () => {
-      const siege = new Siege(copies);
+      const siege = new Siege(
+        copies,
+        commands > 0 ? { payload: 300_000, copies: 200_000 } : undefined,
+      );
       fuzz(runs, (random, n) => {
         if (random.chance(share)) siege.client(random);
         else siege.target(random);
         if (random.chance(refusals)) siege.refuse(random);
+        if (random.chance(commands)) siege.command(random);
         siege.live(random);
         if (n % 1000 === 0) siege.checkSums();
       });
@@ -182,6 +235,17 @@ describe('a replayer under siege', () => {
       expect(ledger.outcomes.filter((count) => count > 0).length).toBeGreaterThan(5);
       expect(ledger.outcomes[Outcome.internalError]).toBe(0);
       expect(ledger.waited).toBeGreaterThan(0);
+      if (commands > 0) {
+        expect(ledger.outcomes[Outcome.shed]).toBeGreaterThan(0);
+        for (const verdict of [
+          Verdict.overRate,
+          Verdict.overLoad,
+          Verdict.overMemory,
+          Verdict.leftOut,
+        ]) {
+          expect(ledger.verdicts[verdict], VERDICT_NAMES[verdict]).toBeGreaterThan(0);
+        }
+      }
       if (refusals === 0) return;
       expect(ledger.moved).toBeGreaterThan(runs / 1000);
       expect(ledger.lateRefusals).toBeGreaterThan(runs / 1000);

@@ -3,21 +3,25 @@ import { expect, test } from 'vitest';
 import { compareServers, drained, startHttpServer, startLoad } from '../../lab/http.ts';
 import { describe as inWords, isIdentical } from '../../lab/compare.ts';
 import { labProgram } from '../../lab/paths.ts';
-import { interceptArgs, startProgram } from '../../lab/programs.ts';
-import { createLab } from '../../lab/topology.ts';
+import { interceptArgs, type Program, startProgram } from '../../lab/programs.ts';
+import { createLab, type Lab } from '../../lab/topology.ts';
 
 const PROXY_PORT = 36_525;
 const FRESH = { name: 'n', kind: 'new', rate: 200, requests: 1000, connections: 50 } as const;
 const KEEP_ALIVE = { kind: 'keep-alive', rate: 500, requests: 1000, connections: 10 } as const;
 const LONG = { kind: 'new', rate: 20, requests: 40, connections: 4, response: 200_000 } as const;
 
-async function copyOverVersion6(options: {
+/** Beyond what copying needs. */
+interface Options {
   tcpcopy?: readonly string[];
   intercept?: readonly string[];
-}): Promise<{ tcpcopy: string; intercept: string }> {
-  await using lab = await createLab();
-  const online = await startHttpServer(lab, 'online');
-  const target = await startHttpServer(lab, 'target');
+}
+
+/** Both programs, each of which takes the other for an original. */
+async function startOverVersion6(
+  lab: Lab,
+  options: Options,
+): Promise<{ tcpcopy: Program; intercept: Program }> {
   const intercept = await startProgram(lab, 'intercept', interceptArgs(options));
   const proxy = lab.spawn('assistant', 'proxy', process.execPath, [
     labProgram('version6-proxy'),
@@ -29,7 +33,14 @@ async function copyOverVersion6(options: {
   const x = `80-${lab.ip4('target')}:80`;
   const s = `${lab.ip4('assistant')}:${PROXY_PORT}`;
   const args = ['-x', x, '-s', s, ...(options.tcpcopy ?? [])];
-  const tcpcopy = await startProgram(lab, 'tcpcopy', args);
+  return { tcpcopy: await startProgram(lab, 'tcpcopy', args), intercept };
+}
+
+async function copyOverVersion6(options: Options): Promise<{ tcpcopy: string; intercept: string }> {
+  await using lab = await createLab();
+  const online = await startHttpServer(lab, 'online');
+  const target = await startHttpServer(lab, 'target');
+  const { tcpcopy, intercept } = await startOverVersion6(lab, options);
   const parts = [FRESH, { name: 'k', ...KEEP_ALIVE }, { name: 'l', ...LONG }];
   const { answered } = await startLoad(lab, parts).result;
   expect(answered).toBe(2040);
@@ -53,6 +64,29 @@ test('row 40: builds with payload', async () => {
   const payload = ['--with-resp-payload'];
   await copyOverVersion6({ tcpcopy: payload, intercept: payload });
 });
+
+test('builds without frames', async () => {
+  const bare = ['--disable-combined'];
+  await copyOverVersion6({ tcpcopy: bare, intercept: bare });
+});
+
+test.each<[string, Options, RegExp]>([
+  ['tcpcopy', { tcpcopy: ['--disable-combined'] }, /give this option to both, or leave it out/],
+  ['intercept', { intercept: ['--disable-combined'] }, /give tcpcopy this option, too/],
+])(
+  'row 45: with --disable-combined on %s alone, tcpcopy says what helps',
+  async (_name, options, remedy) => {
+    await using lab = await createLab();
+    await startHttpServer(lab, 'online');
+    await startHttpServer(lab, 'target');
+    const tcpcopyOptions = ['-C', '1', ...(options.tcpcopy ?? [])];
+    const { tcpcopy } = await startOverVersion6(lab, { ...options, tcpcopy: tcpcopyOptions });
+    const load = startLoad(lab, [{ name: 'k', ...KEEP_ALIVE, requests: 20 }]);
+    await tcpcopy.child.waitFor(remedy);
+    expect((await load.result).answered).toBe(20);
+    expect((await tcpcopy.child.ended).code).toBe(69);
+  },
+);
 
 test('single builds: nothing is registered, and every response finds its copy', async () => {
   const single = ['--single'];

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Memory } from '../../src/base/memory.ts';
 import { addTime, type Instant, micros } from '../../src/base/time.ts';
 import { FrameDecoder } from '../../src/control/frame.ts';
+import { BARE, COMBINED } from '../../src/control/response-form.ts';
 import { TcpcopyEnd } from '../../src/control/tcpcopy-end.ts';
 import { Interceptor } from '../../src/intercept/interceptor.ts';
 import { ChecksumState } from '../../src/ports/packet-source.ts';
@@ -72,8 +73,12 @@ describe('a million packets make no garbage', () => {
     expect(collections > 0 || growth >= ALLOWED_GROWTH).toBe(true);
   });
 
-  it('from the capture through the interceptor into the frames and out of them', async () => {
-    const core = new Interceptor({ debug: quiet, info: quiet, warn: quiet, error: quiet }, 1);
+  it.each([
+    ['in frames', COMBINED],
+    ['without frames', BARE],
+  ])('from the capture through the interceptor to tcpcopy, %s', async (_name, form) => {
+    const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+    const core = new Interceptor(log, 1, { responseForm: form });
     const control = Memory.alloc(28);
     control.bytes.set([0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, ...ADD]);
     core.handleConnection(0 as Instant, 1, 'peer');
@@ -81,7 +86,7 @@ describe('a million packets make no garbage', () => {
     const packet = new Capture(
       buildPacket({ options: timestampOption(1, 2), declaredLength: 1500 }),
     );
-    const decoder = new FrameDecoder();
+    const decoder = new FrameDecoder({ form });
     let heard = 0;
     const handler = {
       handleResponse: (): void => {
