@@ -30,7 +30,10 @@ export function replayerConfig(
     rates: config.limits.rates,
     maxPayload: pool,
     memory: budget,
-    session: sessionConfig(config),
+    session: {
+      ...sessionConfig(config),
+      isPoolByMemoryLimit: pool < config.limits.maxHeldOctetsTotal,
+    },
   };
 }
 

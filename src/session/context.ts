@@ -40,6 +40,8 @@ export interface SessionConfig {
   readonly maxOctets: number;
   /** Captured pieces that all connections may hold together. */
   readonly maxSegmentsTotal: number;
+  /** Memory for captured octets is as small as it is because of -m: the copy that asks for more is shed. */
+  readonly isPoolByMemoryLimit?: boolean;
   /** Timeouts in a row after which the target is given up (Linux: tcp_retries2; by default -t comes first). */
   readonly maxRetransmissions: number;
   /** Connections that a copy may open anew because the target had closed or reset the one before. */

@@ -273,6 +273,7 @@ function keptFlags(s: SessionState, p: PacketView, skip: number): number {
 }
 
 function outOfMemory(s: SessionState, now: Instant): Verdict {
-  endSession(s, now, Outcome.totalOctetLimit, true);
+  const isShed = s.context.config.isPoolByMemoryLimit === true;
+  endSession(s, now, isShed ? Outcome.shed : Outcome.totalOctetLimit, true);
   return Verdict.overLimit;
 }

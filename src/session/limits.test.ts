@@ -66,19 +66,27 @@ describe('limits of what is held', () => {
     { session: { maxSegmentsTotal: 4 } },
   );
 
-  dialogue(
-    'memory in all',
-    (d) => {
-      establish(d);
-      d.target('A', { seq: 9001, ack: 1001, window: 0 });
-      let verdict: number = Verdict.data;
-      for (let seq = 1001; verdict === Verdict.data && seq < 10_000_000; seq += 65_000) {
-        verdict = d.client('A', { seq, ack: 5001, data: 65_000 });
-      }
-      expectOutcome(d, Outcome.totalOctetLimit);
-    },
-    { replayer: { maxPayload: 1 } },
-  );
+  for (const [of, outcome] of [
+    ['--max-held-octets-total', Outcome.totalOctetLimit],
+    ['-m', Outcome.shed],
+  ] as const) {
+    dialogue(
+      `memory in all, by ${of}`,
+      (d) => {
+        establish(d);
+        d.target('A', { seq: 9001, ack: 1001, window: 0 });
+        let verdict: number = Verdict.data;
+        for (let seq = 1001; verdict === Verdict.data && seq < 10_000_000; seq += 65_000) {
+          verdict = d.client('A', { seq, ack: 5001, data: 65_000 });
+        }
+        expectOutcome(d, outcome);
+      },
+      {
+        replayer: { maxPayload: 1 },
+        session: { isPoolByMemoryLimit: outcome === Outcome.shed },
+      },
+    );
+  }
 });
 
 describe('limits of what is done', () => {
