@@ -59,6 +59,18 @@ it('answers what is no question with a refusal, and goes on', async () => {
   server.close();
 });
 
+it('leaves the socket of another program alone when it ends, and refuses what Node would cut', async () => {
+  const first = await serveControl(path, echo);
+  rmSync(path);
+  const second = await serveControl(path, echo);
+  first.close();
+  expect((await askControl(path, { command: 'yes', words: [] })).ok).toBe(true);
+  second.close();
+  const long = join(folder, 'x'.repeat(108));
+  await expect(serveControl(long, echo)).rejects.toThrow(/expected 107 at the most/);
+  await expect(askControl(long, { command: 'yes', words: [] })).rejects.toThrow(/expected 107/);
+});
+
 it('takes the place of a socket that nobody serves, and of nothing else', async () => {
   const first = await serveControl(path, echo);
   await expect(serveControl(path, echo)).rejects.toThrow(/another program answers there/);

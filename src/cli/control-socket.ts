@@ -15,6 +15,8 @@ import { ExitCode, exitCodeOf, StartError } from './exit-codes.ts';
 const PATIENCE_MS = 10_000;
 /** and more than this do not connect at once. */
 const MAX_CLIENTS = 16;
+/** Octets of the path of a socket (unix(7)). */
+const MAX_PATH = 107;
 /** Nobody but the owner may connect. */
 const OWNER_ONLY = 0o177;
 
@@ -30,6 +32,7 @@ export async function serveControl(
   path: string,
   answer: (request: ControlRequest) => Promise<ControlAnswer>,
 ): Promise<ControlSocket> {
+  refuseLongPath(path);
   refuseMissingFolder(path);
   await removeStale(path);
   const server = createServer((socket) => serve(socket, answer));
@@ -44,7 +47,13 @@ export async function serveControl(
     process.umask(mask);
   }
   server.unref();
-  return { close: () => server.close() };
+  const { ino } = lstatSync(path);
+  return {
+    close: () => {
+      // To close it removes the name, which may be another program's by now; then the end of this one closes it.
+      if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) server.close();
+    },
+  };
 }
 
 function listening(server: Server, path: string): Promise<void> {
@@ -56,6 +65,17 @@ function listening(server: Server, path: string): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Node would cut it, and make or reach another socket. */
+function refuseLongPath(path: string): void {
+  const length = Buffer.byteLength(path);
+  if (length <= MAX_PATH) return;
+  throw new StartError(
+    ExitCode.usage,
+    `Cannot use the control socket "${path}": its path has ${length} octets; expected ${MAX_PATH} at the most`,
+    'Name a shorter path with --control-socket.',
+  );
 }
 
 /** Which the system would call a missing permission. */
@@ -125,7 +145,12 @@ function serve(socket: Socket, answer: (request: ControlRequest) => Promise<Cont
  * Asks the program that serves the socket `path`.
  * @throws StartError when nobody answers
  */
-export function askControl(path: string, request: ControlRequest): Promise<ControlAnswer> {
+export async function askControl(path: string, request: ControlRequest): Promise<ControlAnswer> {
+  refuseLongPath(path);
+  return await ask(path, request);
+}
+
+function ask(path: string, request: ControlRequest): Promise<ControlAnswer> {
   return new Promise((resolve, reject) => {
     let text = '';
     const socket = connect(path);

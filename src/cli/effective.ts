@@ -36,8 +36,11 @@ function describeOption(spec: OptionSpec, values: OptionValues): string[] {
 function valueOf(
   spec: OptionSpec,
   values: OptionValues,
-): string | number | true | string[] | undefined {
-  if (spec.value.kind === 'flag') return values.has(spec.name) ? true : undefined;
+): string | number | boolean | string[] | undefined {
+  if (spec.value.kind === 'flag') {
+    if (values.isOff(spec.name)) return false;
+    return values.has(spec.name) ? true : undefined;
+  }
   const text = values.text(spec.name);
   if (text === undefined) return undefined;
   switch (spec.value.kind) {

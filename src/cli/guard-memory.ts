@@ -36,7 +36,9 @@ export function guardMemory(
   );
   const looking = setInterval(() => {
     const text = guard.look(systemClock.now());
-    if (text !== undefined) log.warn(text);
+    if (text === undefined) return;
+    if (guard.isShort) log.warn(text);
+    else log.info(text);
   }, GUARD_INTERVAL / 1000);
   return () => clearInterval(looking);
 }

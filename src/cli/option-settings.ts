@@ -15,11 +15,9 @@ export type OptionSettings = ReadonlyMap<string, OptionSetting>;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The settings that hold, when of each option the first of `layers` that names it counts. */
+/** The settings that hold, when of each option the first of `layers` that names it counts; a flag that is switched off has no texts. */
 export function mergeSettings(layers: readonly OptionSettings[]): Map<string, OptionSetting> {
-  const merged = new Map(layers.toReversed().flatMap((layer) => [...layer]));
-  for (const [name, { texts }] of merged) if (texts.length === 0) merged.delete(name);
-  return merged;
+  return new Map(layers.toReversed().flatMap((layer) => [...layer]));
 }
 
 /** `TCPCOPY_LOG_LEVEL` for the option `log-level` of tcpcopy. */

@@ -31,7 +31,12 @@ export class OptionValues {
 
   /** Whether the option is set anywhere: on the command line, in the environment or in the configuration file. */
   has(name: string): boolean {
-    return this.#given.has(this.#spec(name).name);
+    return (this.#given.get(this.#spec(name).name)?.texts.length ?? 0) > 0;
+  }
+
+  /** Whether a flag is said to be off, which is more than to say nothing. */
+  isOff(name: string): boolean {
+    return this.#given.get(this.#spec(name).name)?.texts.length === 0;
   }
 
   /** How the place is called where the option is set; undefined when it is set nowhere. */

@@ -91,7 +91,10 @@ describe('what a running program can be told', () => {
   });
 
   it.each([
-    ['set', /expected NAME=VALUE/],
+    ['set', /expected the names of options/],
+    ['unset', /expected the names of options/],
+    ['status more', /"more" with status: it takes nothing more/],
+    ['get bogus', /no such option/],
     ['set percentage', /expected NAME=VALUE, as in percentage=12.5/],
     ['set percentage=150', /ctl set percentage.*expected/],
     ['set percentag=15', /no such option\n  Is percentage meant\?/],
@@ -106,6 +109,21 @@ describe('what a running program can be told', () => {
     expect(text).toMatch(wanted);
     expect(told).toEqual([]);
     expect((await ask('get')).text).toMatch(/percentage = 100\s+# default/);
+  });
+
+  it('tells of some options, and ends a ramp that is said to be off', async () => {
+    const { ask, told } = started(['-r', '20', '-g']);
+    expect((await ask('get percentage gradual-time')).text.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/^percentage = 20 +# -r$/),
+      expect.stringMatching(/^gradual-time = 100 +# default$/),
+    ]);
+    await ask('set percentage=50 gradual-time=600');
+    const said = await ask('set percentage=100 gradual=false');
+    expect(said.text).toBe('percentage is 100 now; gradual is false now\n');
+    expect(told.at(-1)).not.toHaveProperty('ramp');
+    expect((await ask('get gradual')).text).toMatch(/^gradual = false +# ctl set gradual/);
+    await ask('unset gradual');
+    expect(told.at(-1)).toHaveProperty('ramp');
   });
 
   it('reads the file again: what can change does, what cannot is said, and what ctl has set stays', async () => {
@@ -127,6 +145,7 @@ describe('what a running program can be told', () => {
     await ask('set percentage=7');
     writeFileSync(file, 'percentage = 80\nmtu = 1400\n');
     await control.reload();
+    expect(logged.at(-1)).toMatch(/mtu is again as the program has it/);
     expect(told.at(-1)?.percentage).toBe(7);
     expect((await ask('get')).text).not.toMatch(/next start/);
     await ask('unset percentage');

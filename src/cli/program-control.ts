@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { formatStatistics } from '../runtime/statistics.ts';
 import type { ProcessConfig } from './config.ts';
 import type { ControlAnswer, ControlRequest } from './control-message.ts';
@@ -22,6 +21,8 @@ export interface ControlParts<Config extends ProcessConfig> {
   readonly end: (status: ExitCode) => void;
 }
 
+/** All others are refused with words behind them: whoever types some means something. */
+const TAKES_WORDS: ReadonlySet<string> = new Set(['get', 'set', 'unset']);
 const PAIR = /^([^=]+)=(.*)$/s;
 
 /** What a running program can be told: by SIGHUP to read its configuration again, by `ctl` also to change options, and to tell how it goes. */
@@ -63,20 +64,25 @@ export class ProgramControl<Config extends ProcessConfig> {
   }
 
   async #obey(command: string, words: readonly string[]): Promise<string> {
-    const { running, shell, end, log } = this.#parts;
+    const { running, end, log } = this.#parts;
+    if (words.length > 0 && !TAKES_WORDS.has(command)) {
+      throw new UsageError(
+        `Cannot use "${words.join(' ')}" with ${command}: it takes nothing more`,
+      );
+    }
     switch (command) {
       case 'status':
         return lines(running.account());
       case 'statistics':
-        return lines(running.statistics().map(formatStatistics));
+        return lines(running.statistics().map(formatStatistics)) || 'Nothing has come yet.\n';
       case 'get':
-        return describeEffective(shell.spec, this.#values) + this.#describePending();
+        return this.#get(words);
       case 'set':
         return this.#set(readPairs(words));
       case 'unset':
         return this.#set(new Map(words.map((word) => [word, undefined])));
       case 'reload':
-        return (await this.#change(new Map())) || 'Nothing has changed.\n';
+        return `${(await this.#change(new Map())) || 'Nothing has changed.'}\n`;
       case 'stop':
         log.info('Ending: "ctl stop" received');
         end(ExitCode.ok);
@@ -87,17 +93,40 @@ export class ProgramControl<Config extends ProcessConfig> {
   }
 
   async #set(changes: ReadonlyMap<string, string | undefined>): Promise<string> {
-    if (changes.size === 0) throw new UsageError('Cannot set nothing: expected NAME=VALUE');
+    if (changes.size === 0) {
+      throw new UsageError(
+        'Cannot change nothing: expected the names of options, "set" with =VALUE',
+      );
+    }
     const text = await this.#change(changes);
     if (text === '') return 'Nothing has changed.\n';
     this.#parts.log.info(`By "ctl": ${text}`);
     return `${text}\n`;
   }
 
-  #notePending(spec: OptionSpec, values: OptionValues): void {
+  /** All options, or the lines of some. */
+  #get(names: readonly string[]): string {
+    const { spec } = this.#parts.shell;
+    const unknown = names.find((name) => !spec.options.some((option) => option.name === name));
+    if (unknown !== undefined) {
+      throw new UsageError(`Cannot get "${unknown}": there is no such option`);
+    }
+    const text = describeEffective(spec, this.#values) + this.#describePending();
+    if (names.length === 0) return text;
+    const isNamed = (line: string): boolean =>
+      names.some((name) => new RegExp(`^(# )?${name}( =|:| takes)`).test(line));
+    return lines(text.split('\n').filter(isNamed)) || 'Not set.\n';
+  }
+
+  /** Returns what there is to say of an option that has changed and cannot take effect now. */
+  #notePending(spec: OptionSpec, values: OptionValues): string {
     const still = this.#pending.get(spec.name) ?? describeValue(spec, this.#values);
-    if (describeValue(spec, values) === still) this.#pending.delete(spec.name);
-    else this.#pending.set(spec.name, still);
+    if (describeValue(spec, values) === still) {
+      this.#pending.delete(spec.name);
+      return `${spec.name} is again as the program has it`;
+    }
+    this.#pending.set(spec.name, still);
+    return `${spec.name} has changed, which takes effect at the next start`;
   }
 
   #describePending(): string {
@@ -125,13 +154,11 @@ export class ProgramControl<Config extends ProcessConfig> {
     running.reconfigure?.(config, this.#config);
     log.setLevel(config.logLevel);
     keep();
-    for (const spec of cannot) this.#notePending(spec, values);
+    const said = cannot.map((spec) => this.#notePending(spec, values));
     this.#config = config;
     this.#values = values;
-    return [
-      ...can.map((spec) => `${spec.name} is ${describeValue(spec, values)} now`),
-      ...cannot.map((spec) => `${spec.name} has changed, which takes effect at the next start`),
-    ].join('; ');
+    const now = can.map((spec) => `${spec.name} is ${describeValue(spec, values)} now`);
+    return [...now, ...said].join('; ');
   }
 }
 
@@ -153,10 +180,10 @@ const differs = (
   after: OptionValues,
 ): boolean =>
   value.kind === 'flag'
-    ? before.has(name) !== after.has(name)
-    : !isDeepStrictEqual(before.text(name), after.text(name));
+    ? before.has(name) !== after.has(name) || before.isOff(name) !== after.isOff(name)
+    : before.text(name) !== after.text(name);
 
 const describeValue = ({ name, value }: OptionSpec, values: OptionValues): string =>
-  value.kind === 'flag' ? String(values.has(name)) : (values.text(name) ?? 'not set');
+  value.kind === 'flag' ? String(values.has(name)) : (values.text(name)?.trim() ?? 'not set');
 
 const lines = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');

@@ -13,7 +13,7 @@ export const CTL = 'ctl';
 export const CTL_COMMANDS: Readonly<Record<string, string>> = {
   status: 'the account of the run so far, as SIGUSR2 writes it to the log',
   statistics: 'the block of statistics as it stands now',
-  get: 'the options that hold, and where each stands',
+  'get [NAME...]': 'the options that hold, or some of them, and where each stands',
   'set NAME=VALUE...': 'change options; they hold until "unset" or the end of the program',
   'unset NAME...': 'go back to what the command line, the environment and the file say',
   reload: 'read the file of --config again, as SIGHUP does',

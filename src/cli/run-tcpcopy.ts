@@ -72,21 +72,21 @@ async function startTcpcopy(
     ...describeFarSide(links.counts(), copier.delays),
   ];
   const stopGuarding = guardMemory(replayer, copier, config.memoryLimit, log);
-  const watch = keepWatch(
-    new Watchdog(
-      replayer,
-      () => source.statistics(),
-      systemClock.now(),
-      () => sink.statistics().errors,
-    ),
-    log,
+  const watchdog = new Watchdog(
+    replayer,
+    () => source.statistics(),
+    systemClock.now(),
+    () => sink.statistics().errors,
   );
+  const watch = keepWatch(watchdog, log);
   return {
     account,
     statistics: () => replayStatistics(replayer, datagrams),
     reconfigure: (next, before) => reconfigure(copier, next, before),
     stop: () => {
       clearInterval(watch);
+      // What has happened since it looked last is to be explained too.
+      for (const line of watchdog.look(systemClock.now())) log.warn(line);
       stopGuarding();
       feed.stop();
       copier.stop();

@@ -25,6 +25,8 @@ import { resolveHost } from './resolve-servers.ts';
 import { refuseSelfCopy } from './self-copy.ts';
 
 const MIB = 1 << 20;
+/** Of --max-held-octets-total. */
+const DEFAULT_HELD = 512 * MIB;
 /** Octets of the longest packet (RFC 791 §3.1). */
 const WHOLE = 65_535;
 
@@ -151,8 +153,9 @@ const readAmount = (values: OptionValues): Amount => ({
   portRange: values.integer('port-shift'),
 });
 
-/** Each option of the ramp asks for it. */
+/** Each option of the ramp asks for it, unless it is said to be off. */
 const isGradual = (values: OptionValues): boolean =>
+  !values.isOff('gradual') &&
   ['gradual', 'gradual-time', 'gradual-shape'].some((name) => values.has(name));
 
 const readRamp = (values: OptionValues): Ramp => ({
@@ -214,8 +217,9 @@ function readLimits(values: OptionValues, sessionTimeout: Duration): Limits {
 
 /** A limit that another one makes meaningless. */
 function memoryWarnings(values: OptionValues): string[] {
-  if (!values.has('max-held-octets-total')) return [];
   const asked = values.integer('max-held-octets-total');
+  // The default is not asked for, even where it is written down.
+  if (asked === DEFAULT_HELD) return [];
   const { pool } = shareMemory(values.integer('memory-limit') * MIB, asked);
   if (pool >= asked) return [];
   return [

@@ -1,6 +1,6 @@
-import { closeSync, createReadStream, fstatSync, openSync } from 'node:fs';
+import { closeSync, createReadStream, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { constants, createGunzip } from 'node:zlib';
 import { RecordState } from '../ports/capture-records.ts';
 import { CaptureReader } from '../wire/capture-reader.ts';
 import { type CaptureRecord, ReadState } from '../wire/capture-record.ts';
@@ -39,17 +39,34 @@ function openStream(path: string): Readable {
   return createReadStream(path, { fd, highWaterMark: CHUNK });
 }
 
+/** The last four octets of a file as a number. */
+function lastWord(path: string): number {
+  const fd = openSync(path, 'r');
+  try {
+    const word = Buffer.alloc(4);
+    readSync(fd, word, 0, 4, Math.max(fstatSync(fd).size - 4, 0));
+    return word.readUInt32LE();
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** One capture file that is read as packets are wanted, decompressed when it is a gzip file. Throws `CaptureFileError`. */
 export class CaptureFile {
+  readonly #path: string;
   readonly #name: string;
+  /** Octets that have come out of a gzip file. */
+  #unzipped = 0;
   readonly #reader = new CaptureReader();
   #stream: Readable;
+  #check: Readable | undefined;
   #isRecognised = false;
   #hasEnded = false;
   #fault: string | undefined;
   #onMore: () => void = () => {};
 
   constructor(path: string) {
+    this.#path = path;
     this.#name = path === STANDARD_INPUT ? 'standard input' : `'${path}'`;
     this.#stream = openStream(path);
     this.#watch();
@@ -82,6 +99,7 @@ export class CaptureFile {
   close(): void {
     this.#onMore = () => {};
     this.#stream.destroy();
+    this.#check?.destroy();
   }
 
   /** Feeds what has arrived, or the news that nothing more will; returns whether there was anything. */
@@ -89,6 +107,7 @@ export class CaptureFile {
     if (!this.#isRecognised && !this.#recognise()) return false;
     const chunk = this.#stream.read() as Uint8Array | null;
     if (chunk !== null) {
+      this.#unzipped += chunk.length;
       this.#reader.feed(chunk);
       return true;
     }
@@ -106,21 +125,40 @@ export class CaptureFile {
     if (first.length < 2 || first.readUInt16BE(0) !== GZIP_MAGIC) return true;
     const file = this.#stream;
     for (const event of ['readable', 'end', 'error']) file.removeAllListeners(event);
-    const unzipped = createGunzip({ chunkSize: CHUNK });
+    // A file that was cut short gives what it holds; that it was is found afterwards.
+    const unzipped = createGunzip({ chunkSize: CHUNK, finishFlush: constants.Z_SYNC_FLUSH });
     file.on('error', (error) => unzipped.destroy(error));
     unzipped.on('close', () => file.destroy());
     this.#stream = file.pipe(unzipped);
-    this.#watch();
+    this.#watch(() => this.#checkLength());
     return true;
   }
 
-  #watch(): void {
-    this.#stream.on('readable', () => this.#onMore());
-    this.#stream.on('end', () => this.#end());
-    this.#stream.on('error', (error) => {
-      this.#fault = `${this.#name} cannot be read to its end: ${error.message}`;
+  /** The last word of a gzip file is the length of what it holds (RFC 1952 §2.3.1). Where it is not, all is read once more to say why. */
+  #checkLength(): void {
+    // A pipe cannot be read twice.
+    const isFile = this.#path !== STANDARD_INPUT && statSync(this.#path).isFile();
+    if (!isFile || this.#unzipped % 2 ** 32 === lastWord(this.#path)) {
       this.#end();
-    });
+      return;
+    }
+    // One of several members may end here, and then nothing is wrong.
+    const again = createReadStream(this.#path).pipe(createGunzip({ chunkSize: CHUNK }));
+    this.#check = again;
+    again.on('error', (error) => this.#fail(error));
+    again.on('end', () => this.#end());
+    again.resume();
+  }
+
+  #watch(onEnd: () => void = () => this.#end()): void {
+    this.#stream.on('readable', () => this.#onMore());
+    this.#stream.on('end', onEnd);
+    this.#stream.on('error', (error) => this.#fail(error));
+  }
+
+  #fail(error: Error): void {
+    this.#fault ??= `${this.#name} cannot be read to its end: ${error.message}`;
+    this.#end();
   }
 
   #end(): void {

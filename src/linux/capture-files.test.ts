@@ -79,6 +79,19 @@ describe('capture files', () => {
     }
   });
 
+  it('that were cut while they were compressed give all packets that are left', async () => {
+    const octets = pcapFile(MANY.slice(0, 2000), FORM);
+    const whole = gzipSync(octets);
+    for (const part of [0.2, 0.5, 0.9]) {
+      const cut = whole.subarray(0, Math.floor(part * whole.length));
+      const records = openCaptureFiles([write('short.gz', cut)]);
+      const found = await marks(records);
+      expect(found.length, String(part)).toBeGreaterThan(100);
+      expect(found).toEqual(Array.from({ length: found.length }, (_, i) => i & 255));
+      expect(records.faults).toHaveLength(1);
+    }
+  });
+
   it('row 115: a missing one is an error that names it', () => {
     const path = write('there.pcap', pcapFile([], FORM));
     expect(() => openCaptureFiles([path, join(folder, 'none.pcap')])).toThrow(

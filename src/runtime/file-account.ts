@@ -59,7 +59,8 @@ export function describeNothing(
   const tcp = counts.foreign + counts.unusable + counts.server + counts.otherShard;
   const found =
     `among its ${counts.read} packets are ${tcp} of ${protocols}, none of which a client sent to ${wanted.join(', ')}` +
-    (counts.unknownLink > 0 ? `, and ${counts.unknownLink} of a link type not known here` : '');
+    (counts.unknownLink > 0 ? `, and ${counts.unknownLink} of a link type not known here` : '') +
+    (counts.before > 0 ? `, and ${counts.before} that were recorded before --from` : '');
   return ['Nothing in the capture fits -x', found, ...faults].join(': ');
 }
 

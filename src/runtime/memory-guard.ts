@@ -67,6 +67,11 @@ export class MemoryGuard {
     this.#limit = limit;
   }
 
+  /** Nothing begins until there is enough again. */
+  get isShort(): boolean {
+    return this.#isShort;
+  }
+
   /** What there is to say at `now`: once when memory runs short, and once when it is enough again. */
   look(now: Instant): string | undefined {
     const limit = this.#limit;
