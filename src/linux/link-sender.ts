@@ -1,18 +1,12 @@
 import type { Memory } from '../base/memory.ts';
-import { AF_PACKET, SO_SNDBUF, SO_SNDBUFFORCE, SOCK_DGRAM, SOCK_RAW } from './constants.ts';
+import { BatchSender } from './batch-sender.ts';
+import { AF_PACKET, SOCK_DGRAM, SOCK_RAW } from './constants.ts';
 import { netRawHint } from './errors.ts';
 import { addressOf, libc } from './libc.ts';
 import { type ChangeHandler, LINK_HEADER_LENGTH, type LinkTarget, NextHops } from './next-hops.ts';
 import { SendBatch } from './send-batch.ts';
-import {
-  DEFAULT_SEND_BUFFER,
-  OPENING,
-  type PacketSender,
-  type SenderOptions,
-  type SendStatistics,
-  SendTally,
-} from './send-tally.ts';
-import { openSocket, setBufferSize } from './socket.ts';
+import { OPENING, type PacketSender, type SenderOptions } from './send-tally.ts';
+import { openSocket } from './socket.ts';
 
 export interface LinkSenderOptions extends SenderOptions {
   /** Name of the interface. */
@@ -46,40 +40,30 @@ export async function openLinkSender(options: LinkSenderOptions): Promise<Packet
   return sender;
 }
 
-class LinkSender implements PacketSender {
-  readonly #options: LinkSenderOptions;
+class LinkSender extends BatchSender {
+  readonly #onChange: ChangeHandler;
   readonly #hops: NextHops;
-  readonly #batch: SendBatch;
-  readonly #tally = new SendTally();
-  readonly memory: Memory;
   /** Whether frames name another source than the interface: then their header is ours too. */
   readonly #hasLinkHeader: boolean;
   readonly #fd: number;
   readonly #names: number;
   readonly #headers: number;
   #timer: NodeJS.Timeout | undefined;
-  #closed = false;
 
   constructor(options: LinkSenderOptions) {
-    this.#options = options;
-    const { device, targets } = options;
-    this.#hops = new NextHops(device, targets, options.onChange);
-    this.#hasLinkHeader = targets.some(({ source }) => source !== undefined);
-    this.#batch = new SendBatch(this.#hasLinkHeader);
-    this.memory = this.#batch.memory;
+    const { device, targets, onChange } = options;
+    const hasLinkHeader = targets.some(({ source }) => source !== undefined);
+    super(options, new SendBatch(hasLinkHeader));
+    this.#onChange = onChange;
+    this.#hops = new NextHops(device, targets, onChange);
+    this.#hasLinkHeader = hasLinkHeader;
     this.#names = addressOf(this.#hops.names);
     this.#headers = addressOf(this.#hops.headers);
-    const type = this.#hasLinkHeader ? SOCK_RAW : SOCK_DGRAM;
+    const type = hasLinkHeader ? SOCK_RAW : SOCK_DGRAM;
+    const opening = { ...OPENING, call: 'socket(AF_PACKET)' };
     // Protocol 0: it receives nothing.
-    this.#fd = openSocket(
-      AF_PACKET,
-      type,
-      0,
-      { ...OPENING, call: 'socket(AF_PACKET)' },
-      netRawHint,
-    );
-    const octets = options.sendBuffer ?? DEFAULT_SEND_BUFFER;
-    setBufferSize(this.#fd, SO_SNDBUFFORCE, SO_SNDBUF, octets);
+    this.#fd = openSocket(AF_PACKET, type, 0, opening, netRawHint);
+    this.enlarge(this.#fd);
   }
 
   async findHops(): Promise<void> {
@@ -96,47 +80,29 @@ class LinkSender implements PacketSender {
     this.#refresh();
   }
 
-  begin(): number {
-    if (this.#batch.isFull) this.flush();
-    return this.#batch.begin();
-  }
-
   commit(
     headerLength: number,
     payload: Memory | null,
     payloadOffset: number,
     payloadLength: number,
   ): void {
-    const hop = this.#hops.find(this.memory, this.#batch.begin());
+    const hop = this.#hops.find(this.memory, this.batch.begin());
     if (hop < 0) {
-      this.#tally.noNextHop++;
+      this.tally.noNextHop++;
       return;
     }
-    const slot = this.#batch.commit(headerLength, payload, payloadOffset, payloadLength);
+    const slot = this.batch.commit(headerLength, payload, payloadOffset, payloadLength);
     const name = this.#names + this.#hops.nameAt(hop);
-    this.#batch.nameAs(slot, name, this.#hops.nameLength(hop));
+    this.batch.nameAs(slot, name, this.#hops.nameLength(hop));
     if (!this.#hasLinkHeader) return;
-    this.#batch.putBefore(slot, this.#headers + this.#hops.headerAt(hop), LINK_HEADER_LENGTH);
+    this.batch.putBefore(slot, this.#headers + this.#hops.headerAt(hop), LINK_HEADER_LENGTH);
   }
 
-  flush(): void {
-    const { count } = this.#batch;
-    if (count === 0) return;
-    let tooLong = false;
-    if (this.#closed) this.#tally.refuse(count);
-    else tooLong = this.#tally.send(this.#fd, this.#batch, 0, count);
-    this.#batch.clear();
-    if (tooLong) this.#options.onTooLong?.();
+  protected transmit(count: number): boolean {
+    return this.tally.send(this.#fd, this.batch, 0, count);
   }
 
-  statistics(): SendStatistics {
-    return this.#tally.statistics();
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.flush();
-    this.#closed = true;
+  protected release(): void {
     clearTimeout(this.#timer);
     this.#hops.close();
     libc.close(this.#fd);
@@ -150,7 +116,7 @@ class LinkSender implements PacketSender {
       this.#hops.refresh();
     } catch (error) {
       // Whatever it is, such as too many open files, the next time may be better.
-      this.#options.onChange(error instanceof Error ? error.message : String(error), true);
+      this.#onChange(error instanceof Error ? error.message : String(error), true);
     }
     const delay = this.#hops.areKnown ? CALM_MS : ANXIOUS_MS;
     this.#timer = setTimeout(() => this.#refresh(), delay).unref();
