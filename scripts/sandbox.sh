@@ -35,7 +35,13 @@ for tool in unshare setpriv mount ip; do
 done
 
 # A sandbox inside a sandbox is root already and works the same way.
-if [ "$(id -u)" = 0 ]; then user=''; else user='--user --map-root-user'; fi
+if [ "$(id -u)" = 0 ]; then user=''
+else
+  user='--user --map-root-user'
+  # With other users besides (newuidmap, /etc/subuid), programs in there can give up being root.
+  # shellcheck disable=SC2086 # two words
+  if unshare $user --map-auto true 2>/dev/null; then user="$user --map-auto"; fi
+fi
 # shellcheck disable=SC2086 # $user is none or two words
 if ! why=$(unshare $user --mount --net --pid --fork --mount-proc true 2>&1); then
   {

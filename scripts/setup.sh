@@ -34,7 +34,7 @@ case "$profile" in
     redis-server:redis-server redis-benchmark:redis-tools
     memcached:memcached memccapable:libmemcached-tools postgresql/postgres:postgresql
     mariadbd:mariadb-server-core mariadb:mariadb-client-core sysbench:sysbench
-    conntrack:conntrack tcpdump:tcpdump dig:bind9-dnsutils
+    newuidmap:uidmap conntrack:conntrack tcpdump:tcpdump dig:bind9-dnsutils
     editcap:wireshark-common tcprewrite:tcpreplay" ;;
   *) fail "profile $profile is not known; use demo, bench or test" ;;
 esac

@@ -50,8 +50,19 @@ export function becomeUser(user: User, logFile: string | undefined): void {
     });
   }
   if (logFile !== undefined && statSync(logFile).isFile()) chownSync(logFile, user.uid, user.gid);
-  // The types of Node 20 leave it out.
-  (process as Partial<Groups>).initgroups?.(user.name, user.gid);
-  process.setgid?.(user.gid);
-  process.setuid?.(user.uid);
+  try {
+    // The types of Node 20 leave it out.
+    (process as Partial<Groups>).initgroups?.(user.name, user.gid);
+    process.setgid?.(user.gid);
+    process.setuid?.(user.uid);
+  } catch (error) {
+    // As in a user namespace that has no other user.
+    const { errno = 0 } = error as NodeJS.ErrnoException;
+    throw new SystemError({
+      call: 'setuid',
+      errno: Math.abs(errno),
+      doing: `become the user '${user.name}'`,
+      hint: 'this root may not: leave --user out, or give the container or namespace other users',
+    });
+  }
 }
