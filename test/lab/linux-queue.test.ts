@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type NetfilterQueue, openNetfilterQueue } from '../../src/linux/netfilter-queue.ts';
@@ -108,6 +109,16 @@ it('what is let through arrives, merged or not', async () => {
   }
 });
 
+/** Root of an ordinary user's namespace may not read what the kernel tells of queues. */
+function isTold(): boolean {
+  try {
+    readFileSync('/proc/net/netfilter/nfnetlink_queue');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 it('tells how many packets found the queue full, and that some were made here', async () => {
   const losses: number[] = [];
   let own = 0;
@@ -120,10 +131,14 @@ it('tells how many packets found the queue full, and that some were made here', 
   rule('-A', 'OUTPUT');
   try {
     for (let i = 0; i < 6; i++) call();
-    await until(() => source!.statistics().dropped >= 4, 'some find it full');
-    expect(losses).toHaveLength(1);
-    while (source.receive(recorder, 64) > 0);
-    expect(recorder.seen).toHaveLength(2);
+    if (isTold()) {
+      await until(() => source!.statistics().dropped >= 4, 'some find it full');
+      expect(losses).toHaveLength(1);
+    }
+    await until(() => {
+      while (source!.receive(recorder, 64) > 0);
+      return recorder.seen.length === 2;
+    }, 'two find room');
     expect(own).toBe(1);
     const { dropped, received } = source.statistics();
     expect(received).toBe(dropped + 2);
@@ -136,7 +151,8 @@ it('tells how many packets found the queue full, and that some were made here', 
 
 it('lets what waits die with the program, and another take the queue', () => {
   const first = open();
-  expect(() => open()).toThrow(/EBUSY.*another program has this queue/);
+  const why = isTold() ? /EBUSY.*another program has this queue/ : /Cannot take packets/;
+  expect(() => open()).toThrow(why);
   first.close();
   open();
 });
