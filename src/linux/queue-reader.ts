@@ -1,5 +1,5 @@
 import type { Memory } from '../base/memory.ts';
-import { type CapturedPacket, ChecksumState, type PacketHandler } from '../ports/packet-source.ts';
+import type { CapturedPacket, PacketHandler } from '../ports/packet-source.ts';
 import type { IpAddress } from '../wire/address.ts';
 import { PacketError, PacketView } from '../wire/packet-view.ts';
 import {
@@ -9,6 +9,7 @@ import {
   QueueMessage,
   Verdict,
 } from './queue-message.ts';
+import { PacketInPlace } from './packet-in-place.ts';
 import { BATCH } from './receive-batch.ts';
 import { Verdicts } from './verdicts.ts';
 
@@ -20,20 +21,6 @@ export interface QueueReaderOptions {
   readonly onAnswer: (sequence: number, errno: number) => void;
   /** Called once, when a packet comes that was made on this very host. */
   readonly onOwnPacket?: (() => void) | undefined;
-}
-
-class QueuedPacket implements CapturedPacket {
-  readonly memory: Memory;
-  offset = 0;
-  length = 0;
-  wireLength = 0;
-  checksum: ChecksumState = ChecksumState.unknown;
-  /** As in `ReceiveBatch`. */
-  receivedAt = 0.5;
-
-  constructor(memory: Memory) {
-    this.memory = memory;
-  }
 }
 
 /**
@@ -54,7 +41,7 @@ export class QueueReader implements PacketHandler {
   readonly #view = new PacketView();
   /** Four words each. */
   readonly #passThrough: Int32Array;
-  #packet: QueuedPacket | undefined;
+  #packet: PacketInPlace | undefined;
   #saidOwn = false;
 
   constructor(options: QueueReaderOptions) {
@@ -115,7 +102,7 @@ export class QueueReader implements PacketHandler {
   }
 
   #handOver(memory: Memory): void {
-    this.#packet ??= new QueuedPacket(memory);
+    this.#packet ??= new PacketInPlace(memory);
     const packet = this.#packet;
     const message = this.#message;
     packet.offset = message.offset;

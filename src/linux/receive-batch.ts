@@ -1,5 +1,5 @@
 import { Memory } from '../base/memory.ts';
-import { type CapturedPacket, ChecksumState, type PacketHandler } from '../ports/packet-source.ts';
+import { ChecksumState, type PacketHandler } from '../ports/packet-source.ts';
 import {
   MSG_DONTWAIT,
   MSG_TRUNC,
@@ -11,6 +11,7 @@ import {
   TP_STATUS_CSUM_VALID,
 } from './constants.ts';
 import { addressOf, libc, writeWord } from './libc.ts';
+import { PacketInPlace } from './packet-in-place.ts';
 
 /** Packets that one system call can bring. */
 export const BATCH = 64;
@@ -36,20 +37,6 @@ const TIMESTAMP_SPACE = 32;
 const CONTROL_ROOM = AUXDATA_SPACE + TIMESTAMP_SPACE;
 const CMSG_DATA = 16;
 
-class Packet implements CapturedPacket {
-  readonly memory: Memory;
-  offset = 0;
-  length = 0;
-  wireLength = 0;
-  checksum: ChecksumState = ChecksumState.unknown;
-  /** Starts as a fraction so that V8 gives the field a double of its own, which is then written in place. */
-  receivedAt = 0.5;
-
-  constructor(memory: Memory) {
-    this.memory = memory;
-  }
-}
-
 /**
  * `recvmmsg` into one slab, with every message header built once. A batch allocates nothing: the packets are read where the
  * kernel put them, and stay there until the next batch.
@@ -58,7 +45,7 @@ export class ReceiveBatch {
   readonly #slab = Memory.alloc(BATCH * FRAME_STRIDE);
   readonly #control = Memory.alloc(BATCH * (MESSAGE.size + IOVEC_SIZE + CONTROL_ROOM));
   readonly #messages: number = addressOf(this.#control);
-  readonly #packet = new Packet(this.#slab);
+  readonly #packet = new PacketInPlace(this.#slab);
 
   constructor() {
     const iovecs = BATCH * MESSAGE.size;
@@ -92,7 +79,7 @@ export class ReceiveBatch {
     }
   }
 
-  #describe(packet: Packet, slot: number): void {
+  #describe(packet: PacketInPlace, slot: number): void {
     const { view } = this.#control;
     const message = slot * MESSAGE.size;
     // With MSG_TRUNC the kernel reports what the packet had, not what the slot took.
@@ -112,7 +99,7 @@ export class ReceiveBatch {
   }
 
   /** Walks the control messages; the kernel puts the time stamp, when asked for, before the auxiliary data. */
-  #readControl(packet: Packet, start: number, length: number): void {
+  #readControl(packet: PacketInPlace, start: number, length: number): void {
     const { view } = this.#control;
     let at = start;
     const end = start + length;

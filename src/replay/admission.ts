@@ -73,7 +73,7 @@ export class Admission {
   readonly #places: Places;
   readonly throttle: Throttle;
   readonly memory: MemoryBudget;
-  /** How many copies the connection shall have that begins with the packet in hand; the owner sets it to 0 before each packet. */
+  /** How many copies the connection shall have that begins with the packet in hand, as far as its first lane has been judged. */
   wanted = 0;
   /** Why the first copy of that connection may not begin yet: then none of the others may. */
   #refusal: Verdict | undefined;
