@@ -47,6 +47,7 @@ describe('which files are replayed', () => {
   });
 
   it.each([
+    [['--read', 'a.pcap,b.pcap,./a.pcap'], /"\.\/a\.pcap" twice at once/],
     [['-a', '2'], /-a: live traffic is copied/],
     [['--shard', '0/2'], /--shard: live traffic is copied/],
     [['--offline'], /--offline without a file/],

@@ -73,6 +73,13 @@ function readFiles(values: OptionValues): readonly string[] | undefined {
 }
 
 function refuseMixtures(values: OptionValues, files: readonly string[], rounds: number): void {
+  const twice = files.find((file, i) => files.findIndex((f) => resolve(f) === resolve(file)) < i);
+  if (twice !== undefined) {
+    throw new UsageError(
+      `Cannot replay "${twice}" twice at once: it is named two times`,
+      'To replay a file several times, one after the other, use -T.',
+    );
+  }
   if (values.has('filter')) {
     throw new UsageError(
       'Cannot use -F with capture files: packets are chosen by -x alone',
